@@ -1,0 +1,1 @@
+"""Pull: what every connector shares, and one folder per system."""

@@ -1,0 +1,1 @@
+"""Derive: certifications, requirements, promotion eligibility, and the figures of training."""

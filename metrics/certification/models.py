@@ -1,0 +1,117 @@
+"""What is derived about certifications: rules with versions, awards, where each person stands, requirements, promotions."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Date, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from plugin.store import Base, BigId
+
+
+class CertificationRule(Base):
+    """One version of a certification's rule. `text` is its TOML, which is what counts."""
+
+    __tablename__ = "certification_rule"
+    __table_args__ = (UniqueConstraint("code", "version"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    code: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int]
+    effective_from: Mapped[date | None] = mapped_column(Date)
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(200))
+
+
+class Award(Base):
+    """One period in which a person holds, or held, a certification, with the evidence behind it."""
+
+    __tablename__ = "award"
+    __table_args__ = (Index("ix_award_person", "person_id", "certification", "valid_from"),)
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    certification: Mapped[str] = mapped_column(String(100))
+    achieved_at: Mapped[datetime]
+    valid_from: Mapped[datetime]
+    valid_until: Mapped[datetime | None]
+    basis: Mapped[str] = mapped_column(String(30))
+    rule_version: Mapped[int]
+    evidence: Mapped[list[Any]]
+    revoked_at: Mapped[datetime | None]
+    recorded_at: Mapped[datetime]
+
+
+class AwardChange(Base):
+    """What the engine did to an award, and why. Append-only."""
+
+    __tablename__ = "award_change"
+    __table_args__ = (Index("ix_award_change_person", "person_id", "certification", "at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    at: Mapped[datetime]
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    certification: Mapped[str] = mapped_column(String(100))
+    award_id: Mapped[str] = mapped_column(String(26))
+    change: Mapped[str] = mapped_column(String(30))
+    reason: Mapped[str] = mapped_column(String(50))
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+
+
+class Holding(Base):
+    """Where a person stands with a certification now; derived again at `next_change_at` or when the person is touched."""
+
+    __tablename__ = "holding"
+    __table_args__ = (Index("ix_holding_next", "next_change_at"), Index("ix_holding_status", "certification", "status"))
+
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True, autoincrement=False)
+    certification: Mapped[str] = mapped_column(String(100), primary_key=True)
+    status: Mapped[str] = mapped_column(String(20))
+    since: Mapped[datetime]
+    achieved_at: Mapped[datetime | None]
+    valid_from: Mapped[datetime | None]
+    valid_until: Mapped[datetime | None]
+    award_id: Mapped[str | None] = mapped_column(String(26))
+    rule_version: Mapped[int | None]
+    required: Mapped[bool]
+    next_change_at: Mapped[datetime | None]
+
+
+class Requirement(Base):
+    """Who must hold a certification: everybody in a position, as a duty, or for a promotion to it."""
+
+    __tablename__ = "requirement"
+    __table_args__ = (UniqueConstraint("certification", "kind", "position_code", "starts_on"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    certification: Mapped[str] = mapped_column(String(100), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    position_code: Mapped[str] = mapped_column(String(200), index=True)
+    starts_on: Mapped[date] = mapped_column(Date)
+    ends_on: Mapped[date | None] = mapped_column(Date)
+    due_within: Mapped[str | None] = mapped_column(String(30))
+    due_on: Mapped[date | None] = mapped_column(Date)
+
+
+class Promotion(Base):
+    """A promotion or pay record of HR, by HR's own id, with our answer; kept current until HR closes it."""
+
+    __tablename__ = "promotion"
+
+    promotion_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    from_position: Mapped[str | None] = mapped_column(String(200))
+    to_position: Mapped[str | None] = mapped_column(String(200), index=True)
+    from_grade: Mapped[str | None] = mapped_column(String(200))
+    to_grade: Mapped[str | None] = mapped_column(String(200))
+    effective_on: Mapped[date] = mapped_column(Date)
+    proposed_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    eligibility: Mapped[str | None] = mapped_column(String(20))
+    requirements: Mapped[list[Any]]
+    note: Mapped[str | None] = mapped_column(Text)
+    next_change_at: Mapped[datetime | None] = mapped_column(index=True)
+    answered_at: Mapped[datetime | None]

@@ -1,0 +1,305 @@
+"""The `certbridge` command: the kernel's own subcommands and those that the addons' `commands.py` register."""
+
+import json
+import logging
+import secrets
+import signal
+import sys
+import threading
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.logging import RichHandler
+from waitress.server import create_server
+
+from plugin import lifecycle
+from plugin.accounts import create_account, create_token
+from plugin.errors import CertBridgeError
+from plugin.installation import PACKAGES, Installation
+from plugin.manifests import discover, in_order
+from plugin.roles import ROLES
+from plugin.secrets import create_key_file
+from plugin.summaries import summarise
+from plugin.web import create_app
+from plugin.worker import beat, celery_app, start
+
+log = logging.getLogger(__name__)
+
+
+class Context:
+    """What every subcommand is handed: where config.toml is, the console, and the installation on first use."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.console = Console()
+
+    @cached_property
+    def installation(self) -> Installation:
+        """The installation that config.toml describes."""
+        home = Installation.open(self.config)
+        logging.getLogger().setLevel(home.settings.log.level)
+        return home
+
+    def say(self, text: str) -> None:
+        """A line for a person."""
+        self.console.print(text, markup=False, highlight=False)
+
+    def say_json(self, value: Any) -> None:
+        """A value for a program."""
+        click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+pass_context = click.make_pass_decorator(Context)
+
+
+class Command(click.Group):
+    """The root group: prints the message of what was foreseen, and exits with its status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except CertBridgeError as error:
+            click.echo(f"certbridge: {error}", err=True)
+            sys.exit(error.exit_code)
+
+
+@click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("config.toml"),
+    envvar="CERTBRIDGE_CONFIG",
+    help="The settings file (default: config.toml here).",
+)
+@click.pass_context
+def cli(ctx: click.Context, config: Path) -> None:
+    """Bring training results from the LMS to HR's promotion records."""
+    logging.basicConfig(
+        level="WARNING",
+        format="%(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
+    )
+    ctx.obj = Context(config)
+
+
+@cli.group()
+def addons() -> None:
+    """The parts that this installation is made of."""
+
+
+@addons.command("list")
+@pass_context
+def list_addons(context: Context) -> None:
+    """Every addon, in the order of dependencies."""
+    home = context.installation
+    lagging = lifecycle.lagging(home)
+    installed = {addon.name for addon in home.installed} if lifecycle.is_set_up(home) else set()
+    for addon in in_order(home.addons):
+        state = (
+            "not installed"
+            if addon.name not in installed
+            else "to be upgraded"
+            if addon.name in lagging
+            else "installed"
+        )
+        context.say(f"{addon.name:24} {addon.version:10} {state:16} {addon.manifest.get('summary', '')}")
+
+
+@addons.command("install")
+@click.argument("names", nargs=-1)
+@pass_context
+def install_addons(context: Context, names: tuple[str, ...]) -> None:
+    """Install or upgrade NAMES (all by default) and what they depend on."""
+    for done in lifecycle.install(context.installation, names or None):
+        steps = f" (migrations {', '.join(done.migrations)})" if done.migrations else ""
+        context.say(f"{done.addon}: {done.outcome}{steps}")
+
+
+@cli.group()
+def keys() -> None:
+    """The keys that encrypt what people enter."""
+
+
+@keys.command("create")
+@pass_context
+def create_keys(context: Context) -> None:
+    """Make the key file."""
+    create_key_file(context.installation.key_file)
+    context.say(f"Created {context.installation.key_file}. Back it up: what it encrypts cannot be read without it.")
+
+
+@cli.group()
+def account() -> None:
+    """Who can sign in."""
+
+
+@account.command("create")
+@click.argument("login")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(ROLES),
+    default=("administrator",),
+    help="May be given more than once.",
+)
+@click.option(
+    "--password-file",
+    type=click.File("r"),
+    help="Read the password from the first line of this file ('-' for standard input); else one is made and shown once.",
+)
+@pass_context
+def create_login(context: Context, login: str, roles: tuple[str, ...], password_file: Any) -> None:
+    """Create the account LOGIN; the first one should be an administrator."""
+    home = context.installation
+    password = password_file.readline().rstrip("\n") if password_file else secrets.token_urlsafe(12)
+    with home.store.write() as session:
+        create_account(session, login, password, roles, home.clock())
+    context.say(
+        f"Created the account {login} with the roles {', '.join(roles)}."
+        + ("" if password_file else f" Its password, shown this once: {password}")
+    )
+
+
+@cli.group()
+def token() -> None:
+    """Tokens with which other systems call the API."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    help="What the token opens, for instance promotions:write.",
+)
+@click.option("--days", type=click.IntRange(1), help="How long it is valid (default: until revoked).")
+@pass_context
+def create_api_token(context: Context, name: str, scopes: tuple[str, ...], days: int | None) -> None:
+    """Create the token NAME; it is printed this once."""
+    home = context.installation
+    with home.store.write() as session:
+        made = create_token(session, name, scopes, home.clock(), timedelta(days=days) if days else None)
+    click.echo(made)
+
+
+@cli.command()
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@pass_context
+def status(context: Context, form: str) -> None:
+    """What there is: people, courses, certifications, deliveries."""
+    summaries = summarise(context.installation)
+    if form == "json":
+        context.say_json([{"title": line.title, "count": line.count, "parts": line.parts} for line in summaries])
+        return
+    for line in summaries:
+        parts = ", ".join(f"{name} {count}" for name, count in line.parts.items())
+        context.say(f"{line.title:20} {line.count:>8}  {parts}")
+
+
+@cli.command()
+@pass_context
+def serve(context: Context) -> None:
+    """Serve the pages and the API (beside `worker` and `scheduler`)."""
+    home = context.installation
+    celery_app(home)
+    server = _http_server(home)
+    _stop_on_signal(server.close)
+    context.say(f"Serving on http://{home.settings.web.host}:{server.effective_port}")
+    server.run()
+
+
+@cli.command()
+@click.option("--threads", type=click.IntRange(1), default=4, help="How many tasks at a time.")
+@click.option(
+    "--pool",
+    type=click.Choice(["threads", "prefork"]),
+    default="threads",
+    help="prefork: processes, with hard time limits.",
+)
+@pass_context
+def worker(context: Context, threads: int, pool: str) -> None:
+    """Do the work that schedules and wake-up calls hand out."""
+    home = context.installation
+    start(home)
+    _run_worker(celery_app(home), threads, pool)
+
+
+@cli.command()
+@pass_context
+def scheduler(context: Context) -> None:
+    """Claim what is due and hand it to the workers; any number may run."""
+    home = context.installation
+    start(home)
+    service = beat(celery_app(home))
+    stopped = threading.Event()
+    _stop_on_signal(stopped.set)
+    service.start()
+    stopped.wait()
+    service.stop()
+
+
+@cli.command()
+@click.option("--threads", type=click.IntRange(1), default=4, help="How many tasks at a time.")
+@pass_context
+def run(context: Context, threads: int) -> None:
+    """Everything in one process: pages, worker and scheduler. For small installations and for trying out."""
+    home = context.installation
+    start(home)
+    app = celery_app(home)
+    server = _http_server(home)
+    threading.Thread(target=server.run, name="http", daemon=True).start()
+    service = beat(app)
+    service.start()
+    context.say(f"Serving on http://{home.settings.web.host}:{server.effective_port}")
+    sys.stdout.flush()
+    try:
+        _run_worker(app, threads, "threads")
+    finally:
+        service.stop()
+        server.close()
+
+
+def _http_server(home: Installation) -> Any:
+    web = home.settings.web
+    return create_server(create_app(home), host=web.host, port=web.port, threads=web.threads, ident=None)
+
+
+def _run_worker(app: Any, threads: int, pool: str) -> None:
+    """Run a worker in this thread until SIGTERM or SIGINT; the running tasks are finished first."""
+    instance = app.Worker(
+        pool=pool,
+        concurrency=threads,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        loglevel="WARNING",
+        quiet=True,
+    )
+    instance.start()
+
+
+def _stop_on_signal(stop: Any) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+
+
+def main() -> None:
+    """Collect the addons' subcommands and run."""
+    addons_found = discover([], PACKAGES)
+    for addon in in_order(addons_found):
+        if (addon.path / "commands.py").is_file():
+            __import__(f"{addon.name}.commands", fromlist=["register"]).register(cli)
+    cli()

@@ -1,0 +1,69 @@
+"""Events: what HR is told. Whoever changes a fact that HR is told appends the event in the same transaction.
+
+Each event takes the next number of its person's sequence while that person's row is locked, so the events of
+one person have one order everywhere; it carries the whole state of its subject after the change.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+from ulid import ULID
+
+from plugin.models import Event, Person
+from plugin.store import chunks
+
+
+@dataclass(frozen=True)
+class EventDraft:
+    """An event that is not in the store yet: it lacks its id and its number."""
+
+    person_id: int
+    type: str
+    subject: str
+    data: dict[str, Any]
+    backfill: bool = False
+
+
+def lock_people(session: Session, person_ids: Sequence[int]) -> None:
+    """Lock these persons' rows until the transaction ends, always in the same order."""
+    for chunk in chunks(sorted(set(person_ids))):
+        session.execute(select(Person.id).where(Person.id.in_(chunk)).order_by(Person.id).with_for_update())
+
+
+def append_events(session: Session, drafts: Sequence[EventDraft], now: datetime) -> None:
+    """Store `drafts` in their order, numbered per person, as having come to be at `now`."""
+    if not drafts:
+        return
+    people = sorted({draft.person_id for draft in drafts})
+    lock_people(session, people)
+    number: dict[int, int] = {}
+    for chunk in chunks(people):
+        number.update(
+            session.execute(select(Person.id, Person.event_sequence).where(Person.id.in_(chunk))).tuples().all()
+        )
+    rows = []
+    for draft in drafts:
+        number[draft.person_id] += 1
+        rows.append(
+            {
+                "id": str(ULID.from_datetime(now)),
+                "person_id": draft.person_id,
+                "sequence": number[draft.person_id],
+                "type": draft.type,
+                "subject": draft.subject,
+                "occurred_at": now,
+                "backfill": draft.backfill,
+                "data": draft.data,
+            }
+        )
+    session.execute(insert(Event), rows)
+    newest = select(func.max(Event.sequence)).where(Event.person_id == Person.id).scalar_subquery()
+    for chunk in chunks(people):
+        session.execute(
+            update(Person).where(Person.id.in_(chunk)).values(event_sequence=newest),
+            execution_options={"synchronize_session": False},
+        )

@@ -1,0 +1,154 @@
+"""Addons: finding their folders, reading their manifests, putting them in the order of their dependencies.
+
+A manifest is a dict literal in `__manifest__.py`, read with `ast.literal_eval` and never executed, with the
+keys that Odoo's manifests have where the meaning is the same. docs/extending.md explains each key.
+"""
+
+import ast
+import importlib.util
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plugin.errors import DependencyError, ManifestError
+
+MANIFEST = "__manifest__.py"
+
+KEYS: dict[str, type] = {
+    "name": str,
+    "version": str,
+    "summary": str,
+    "description": str,
+    "author": str,
+    "website": str,
+    "license": str,
+    "category": str,
+    "depends": list,
+    "external_dependencies": dict,
+    "connector": str,
+    "target": str,
+    "schedules": dict,
+    "wakes": dict,
+    "on_start": str,
+    "summaries": str,
+    "sandbox": str,
+    "auto_install": bool,
+    "installable": bool,
+}
+REQUIRED = ("name", "version", "license", "depends")
+VERSION = re.compile(r"^(\d+\.0\.)?\d+\.\d+(\.\d+)?$")
+
+
+@dataclass(frozen=True)
+class Addon:
+    """One addon: its name is its import path; the rest is what its manifest says."""
+
+    name: str
+    path: Path
+    manifest: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def version(self) -> str:
+        """The manifest's version, as text."""
+        return str(self.manifest["version"])
+
+    @property
+    def depends(self) -> tuple[str, ...]:
+        """The names of the addons that it stands on."""
+        return tuple(self.manifest["depends"])
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The dict in the file `path`.
+
+    Raises ManifestError that names the file, the key and the mend.
+    """
+    try:
+        manifest = ast.literal_eval(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise ManifestError(
+            f"{path}: not a dict of plain literals ({error}); write strings, lists and dicts only."
+        ) from None
+    if not isinstance(manifest, dict):
+        raise ManifestError(f"{path}: holds {type(manifest).__name__}; a manifest is one dict.")
+    for key, value in manifest.items():
+        if key not in KEYS:
+            raise ManifestError(f"{path}: unknown key {key!r}; the known ones are {', '.join(KEYS)}.")
+        if not isinstance(value, KEYS[key]):
+            raise ManifestError(f"{path}: {key!r} must be a {KEYS[key].__name__}, not {type(value).__name__}.")
+    for key in REQUIRED:
+        if key not in manifest:
+            raise ManifestError(f"{path}: the key {key!r} is missing; add it.")
+    if not VERSION.match(manifest["version"]):
+        raise ManifestError(f"{path}: version {manifest['version']!r} is not of the form x.y or x.y.z; mend it.")
+    return manifest
+
+
+def discover(roots: Iterable[Path], packages: Iterable[str] = ()) -> dict[str, Addon]:
+    """Every installable addon below the folders `roots` and in the installed top-level `packages`, by name.
+
+    A folder of `roots` is searched for packages that hold a manifest; so is each addon's own folder, one
+    level down. Raises ManifestError for a manifest that cannot be read and for a name found twice.
+    """
+    found: dict[str, Addon] = {}
+    candidates = [(child.name, child) for root in roots for child in sorted(root.iterdir()) if child.is_dir()]
+    for package in packages:
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.submodule_search_locations:
+            candidates.append((package, Path(next(iter(spec.submodule_search_locations)))))
+    while candidates:
+        name, path = candidates.pop(0)
+        if not (path / MANIFEST).is_file():
+            continue
+        if name in found:
+            raise ManifestError(f"The addon {name} stands in {found[name].path} and in {path}; remove one of them.")
+        manifest = read_manifest(path / MANIFEST)
+        candidates += [(f"{name}.{child.name}", child) for child in sorted(path.iterdir()) if child.is_dir()]
+        if manifest.get("installable", True):
+            found[name] = Addon(name, path, manifest)
+    return found
+
+
+def in_order(addons: Mapping[str, Addon], wanted: Iterable[str] | None = None) -> list[Addon]:
+    """The wanted addons (all of them by default) with what they depend on, each after its dependencies.
+
+    The order is by depth, then by name, as in Odoo. Raises DependencyError for a missing one and for a circle.
+    """
+    depth: dict[str, int] = {}
+
+    def visit(name: str, trail: tuple[str, ...]) -> int:
+        if name in trail:
+            circle = " -> ".join((*trail[trail.index(name) :], name))
+            raise DependencyError(f"These addons depend on one another in a circle: {circle}; take one 'depends' out.")
+        if name not in addons:
+            needed = f" (needed by {trail[-1]})" if trail else ""
+            raise DependencyError(
+                f"The addon {name}{needed} is not there; install it or add its folder to [addons] path."
+            )
+        if name not in depth:
+            depth[name] = 1 + max((visit(other, (*trail, name)) for other in addons[name].depends), default=-1)
+        return depth[name]
+
+    for name in addons if wanted is None else wanted:
+        visit(name, ())
+    return [addons[name] for name in sorted(depth, key=lambda name: (depth[name], name))]
+
+
+def check_external(addon: Addon) -> None:
+    """Raise DependencyError when a Python module or a program that `addon` needs is not on this machine."""
+    needs = addon.manifest.get("external_dependencies", {})
+    for module in needs.get("python", []):
+        if importlib.util.find_spec(module) is None:
+            raise DependencyError(
+                f"The addon {addon.name} needs the Python library {module}, which is not installed in {sys.prefix}; "
+                "install it there with pip and try again."
+            )
+    for program in needs.get("bin", []):
+        if shutil.which(program) is None:
+            raise DependencyError(
+                f"The addon {addon.name} needs the program {program}, which is not on PATH; install it."
+            )

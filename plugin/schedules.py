@@ -1,0 +1,140 @@
+"""Schedules: work that comes back, as rows of the store that any number of processes may try to claim.
+
+A row is due, then leased, then due again. The holder renews the lease while it works; a holder that was killed
+stops renewing, and the work is claimed again when the lease has run out, or at once by a process of the same
+machine that sees that the holder is gone. A lost Celery message therefore costs a delay, never the work.
+"""
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from plugin.errors import LeaseHeldError, NotFoundError
+from plugin.models import Schedule
+from plugin.store import Store, insert_new
+
+LEASE = timedelta(seconds=60)
+RENEW_EVERY = 15.0
+QUEUED = "queued"
+
+Clock = Callable[[], datetime]
+
+
+def holder_name() -> str:
+    """Who this process is, for the lease: machine, process id and thread."""
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+
+
+def seconds_of(every: str) -> int:
+    """The seconds of a simple ISO 8601 duration such as PT30S, PT5M, PT1H or P1D."""
+    match = re.fullmatch(r"PT?(\d+)([HMSD])", every)
+    if match is None:
+        raise ValueError(f"{every!r} is no interval; write for instance PT30S, PT5M, PT1H or P1D")
+    return int(match[1]) * {"S": 1, "M": 60, "H": 3600, "D": 86400}[match[2]]
+
+
+def ensure(session: Session, name: str, task: str, argument: str | None, every: str, now: datetime) -> None:
+    """Create the schedule `name`, due at `now`, or change its task, argument and interval where it differs."""
+    every_seconds = seconds_of(every)
+    insert_new(
+        session,
+        Schedule,
+        [{"name": name, "task": task, "argument": argument, "every_seconds": every_seconds, "due_at": now}],
+    )
+    session.execute(
+        update(Schedule).where(Schedule.name == name).values(task=task, argument=argument, every_seconds=every_seconds)
+    )
+
+
+def claim_due(session: Session, now: datetime) -> list[Schedule]:
+    """Claim the schedules that wait for somebody to do them, for handing them to a worker.
+
+    The claim holds for one lease: if the message to the worker is lost, the work is due again after that.
+    """
+    waiting = (Schedule.due_at <= now) & or_(Schedule.leased_until.is_(None), Schedule.leased_until <= now)
+    if session.scalars(select(Schedule.name).where(waiting).limit(1)).first() is None:
+        return []
+    claim = update(Schedule).where(waiting).values(leased_until=now + LEASE, holder=QUEUED).returning(Schedule)
+    return sorted(session.scalars(claim), key=lambda schedule: (schedule.due_at, schedule.name))
+
+
+@contextmanager
+def lease(store: Store, name: str, clock: Clock, *, only_if_due: bool = False) -> Iterator[None]:
+    """Hold the lease of the schedule `name` during the block; afterwards it is due again after its interval.
+
+    Raises LeaseHeldError when another process holds it, or when it is not due and `only_if_due` is set. When
+    the block fails or the process is killed, the schedule stays due.
+    """
+    holder = holder_name()
+    _take(store, name, holder, clock(), only_if_due)
+    stop = threading.Event()
+
+    def renew() -> None:
+        while not stop.wait(RENEW_EVERY):
+            with store.write() as session:
+                session.execute(
+                    update(Schedule)
+                    .where(Schedule.name == name, Schedule.holder == holder)
+                    .values(leased_until=clock() + LEASE)
+                )
+
+    renewer = threading.Thread(target=renew, name=f"lease {name}", daemon=True)
+    renewer.start()
+    finished = False
+    try:
+        yield
+        finished = True
+    finally:
+        stop.set()
+        renewer.join()
+        now = clock()
+        with store.write() as session:
+            schedule = session.scalars(
+                select(Schedule).where(Schedule.name == name, Schedule.holder == holder)
+            ).one_or_none()
+            if schedule is not None:
+                schedule.holder = None
+                schedule.leased_until = None
+                if finished:
+                    schedule.due_at = now + timedelta(seconds=schedule.every_seconds)
+
+
+def _take(store: Store, name: str, holder: str, now: datetime, only_if_due: bool) -> None:
+    with store.write() as session:
+        schedule = session.scalars(select(Schedule).where(Schedule.name == name).with_for_update()).one_or_none()
+        if schedule is None:
+            raise NotFoundError(f"There is no schedule {name}; run 'certbridge addons install' to create it.")
+        if only_if_due and schedule.due_at > now:
+            raise LeaseHeldError(f"{name} is not due before {schedule.due_at:%Y-%m-%d %H:%M:%S}Z.")
+        held = schedule.leased_until is not None and schedule.leased_until > now
+        if held and not _is_gone(schedule.holder or ""):
+            raise LeaseHeldError(
+                f"{name} is being done by {schedule.holder} until {schedule.leased_until:%Y-%m-%d %H:%M:%S}Z at the latest; "
+                "wait for it to finish and try again."
+            )
+        schedule.holder = holder
+        schedule.leased_until = now + LEASE
+
+
+def _is_gone(holder: str) -> bool:
+    """Whether `holder` is only a message on its way, or was a process of this machine that does not run any more."""
+    if holder == QUEUED:
+        return True
+    host, _, rest = holder.partition(":")
+    process_id = rest.partition(":")[0]
+    if host != socket.gethostname() or not process_id.isdigit():
+        return False
+    try:
+        os.kill(int(process_id), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -1,0 +1,209 @@
+"""The database: one engine, units of work that read or write, and the few things that differ between
+SQLite and PostgreSQL.
+
+On SQLite a unit that writes begins with BEGIN IMMEDIATE: a deferred transaction that reads and then writes
+fails with 'database is locked' as soon as another one writes, an immediate one waits its turn.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import Numeric, TypeDecorator, TypeEngine
+
+from plugin.errors import StoreError
+
+WRITES = "certbridge_writes"
+
+# SQLite takes at most 32,766 parameters a statement; we stay far below on both.
+CHUNK = 500
+
+BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up an INTEGER PRIMARY KEY only
+Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+Item = TypeVar("Item")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: aware and in UTC in Python, whatever the database keeps. A naive one is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """On the way in; SQLite has no time zones, so it keeps UTC without saying so."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone must not reach the store")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """On the way out."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A decimal number with a fixed number of places. SQLite, which has none, keeps it as a whole number of the last."""
+
+    impl = Numeric
+    cache_ok = True
+
+    def __init__(self, precision: int, scale: int) -> None:
+        super().__init__(precision, scale)
+        self.precision = precision
+        self.scale = scale
+        self.unit = Decimal(1).scaleb(-scale)
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """NUMERIC on PostgreSQL, BIGINT on SQLite."""
+        return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else self.impl_instance)
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | int | None:
+        """On the way in, rounded half even to the places that are kept."""
+        if value is None:
+            return None
+        exact = Decimal(value).quantize(self.unit)
+        return int(exact / self.unit) if dialect.name == "sqlite" else exact
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """On the way out."""
+        if value is None:
+            return None
+        return Decimal(value) * self.unit if dialect.name == "sqlite" else Decimal(value)
+
+
+class Base(DeclarativeBase):
+    """The base of every table of every addon."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: Json, list[Any]: Json}  # noqa: RUF012 - SQLAlchemy reads it so
+
+
+class Store:
+    """The database of one installation."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if not self.is_sqlite and parsed.get_backend_name() != "postgresql":
+            raise StoreError(
+                f"[store] url: {parsed.get_backend_name()} is not served; use sqlite:///… or postgresql://…"
+            )
+        options: dict[str, Any] = {} if self.is_sqlite else {"pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
+        self.engine: Engine = create_engine(parsed, **options)
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._writing = self.engine.execution_options(**{WRITES: True})
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One unit of work that may write: all of it is committed at the end, or none of it."""
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One unit of work that only reads."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def check(self) -> None:
+        """Raise StoreError, without the password, when the database cannot be reached."""
+        try:
+            with self.engine.connect():
+                pass
+        except OperationalError as error:
+            where = self.engine.url.render_as_string(hide_password=True)
+            raise StoreError(
+                f"The database {where} cannot be reached: {error.orig}. Check [store] url and that it runs."
+            ) from None
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself; _begin_sqlite does
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=30000", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def chunks(items: Iterable[Item], size: int = CHUNK) -> Iterator[list[Item]]:
+    """`items` in lists of at most `size`."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert `rows`; one that a unique index already has is passed over."""
+    _insert(session, model.__table__, rows, None, ())
+
+
+def upsert(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
+    """Insert `rows`, or set their columns where the unique columns `key` are there already. All rows have the same keys."""
+    if rows:
+        changed = [name for name in rows[0] if name not in key]
+        _insert(session, model.__table__, rows, key, changed)
+
+
+def _insert(
+    session: Session,
+    table: Any,
+    rows: Sequence[Mapping[str, Any]],
+    key: Sequence[str] | None,
+    changed: Sequence[str],
+) -> None:
+    assert isinstance(table, Table)
+    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    for chunk in chunks(rows):
+        statement = make(table).values([dict(row) for row in chunk])
+        if key is not None and changed:
+            statement = statement.on_conflict_do_update(
+                index_elements=list(key), set_={name: statement.excluded[name] for name in changed}
+            )
+        else:
+            statement = statement.on_conflict_do_nothing()
+        session.execute(statement)

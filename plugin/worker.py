@@ -1,0 +1,103 @@
+"""The Celery app: each addon's tasks, one beat entry that claims what is due, and the wake-up calls.
+
+A task is a plain function `(installation, argument)` in an addon's `TASKS`; it runs without Celery as well.
+Messages only say 'look': what there is to do stands in the store, so a lost message costs a delay, no more.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery
+from celery.beat import EmbeddedService
+from celery.signals import worker_process_init
+from kombu.exceptions import OperationalError
+
+from plugin import schedules
+from plugin.errors import LeaseHeldError
+from plugin.installation import Installation, load_object
+
+log = logging.getLogger(__name__)
+
+CLAIM_DUE = "plugin.claim_due"
+CLAIM_EVERY = 1.0
+
+Task = Callable[[Installation, str | None], None]
+
+
+def celery_app(installation: Installation) -> Celery:
+    """The Celery app of this installation, with every installed addon's tasks; `installation.wake` sends through it."""
+    url = installation.settings.broker.url
+    app = Celery("certbridge", broker=url, set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,
+        task_acks_late=False,
+        worker_hijack_root_logger=False,
+        worker_prefetch_multiplier=1,
+        broker_connection_retry_on_startup=True,
+        beat_scheduler="celery.beat:Scheduler",
+        beat_schedule={CLAIM_DUE: {"task": CLAIM_DUE, "schedule": CLAIM_EVERY}},
+        # Without it the in-memory transport takes a second per message.
+        broker_transport_options={"polling_interval": 0.02} if url.startswith("memory:") else {},
+    )
+    for addon in installation.installed:
+        for name, function in getattr(installation.room(addon, "tasks"), "TASKS", {}).items():
+            _register(app, installation, name, function)
+    app.task(name=CLAIM_DUE)(lambda: claim_due(app, installation))
+    installation.wake = _waker(app, installation)
+    worker_process_init.connect(lambda **_: installation.store.engine.dispose(close=False), weak=False)
+    return app
+
+
+def _register(app: Celery, installation: Installation, name: str, function: Task) -> None:
+    def run(argument: str | None = None, schedule: str | None = None) -> None:
+        if schedule is None:
+            function(installation, argument)
+            return
+        try:
+            with schedules.lease(installation.store, schedule, installation.clock, only_if_due=True):
+                function(installation, argument)
+        except LeaseHeldError as error:
+            log.debug("%s", error)
+
+    app.task(name=name)(run)
+
+
+def claim_due(app: Celery, installation: Installation) -> None:
+    """Hand every schedule that is due to a worker."""
+    with installation.store.write() as session:
+        claimed = [(row.name, row.task, row.argument) for row in schedules.claim_due(session, installation.clock())]
+    for name, task, argument in claimed:
+        app.send_task(task, kwargs={"argument": argument, "schedule": name})
+
+
+def _waker(app: Celery, installation: Installation) -> Callable[[str], None]:
+    subscribers: dict[str, list[str]] = {}
+    for addon in installation.installed:
+        for topic, task in addon.manifest.get("wakes", {}).items():
+            subscribers.setdefault(topic, []).append(task)
+
+    def wake(topic: str) -> None:
+        for task in subscribers.get(topic, []):
+            try:
+                app.send_task(task, retry=False)
+            except (OperationalError, OSError) as error:
+                log.warning(
+                    "The broker did not take the message %s (%s); the next schedule will find the work.",
+                    task,
+                    type(error).__name__,
+                )
+
+    return wake
+
+
+def start(installation: Installation) -> None:
+    """What has to stand in the store before work begins: each addon's `on_start`."""
+    for addon in installation.installed:
+        if "on_start" in addon.manifest:
+            load_object(addon.manifest["on_start"])(installation)
+
+
+def beat(app: Celery) -> Any:
+    """The scheduler as a thread of this process; call `start()` on it, and `stop()` at the end."""
+    return EmbeddedService(app, thread=True)
