@@ -185,6 +185,8 @@ class Activity(Base):
     minimum: Mapped[Decimal] = mapped_column(Points)
     maximum: Mapped[Decimal] = mapped_column(Points)
     pass_mark: Mapped[Decimal | None] = mapped_column(Points)
+    closed_at: Mapped[datetime | None]
+    missing_pass: Mapped[int | None]
 
 
 class Result(Base):
@@ -202,6 +204,8 @@ class Result(Base):
     user_key: Mapped[str] = mapped_column(String(200))
     submission: Mapped[str] = mapped_column(String(100))
     score: Mapped[Decimal] = mapped_column(Points)
+    minimum: Mapped[Decimal] = mapped_column(Points)
+    maximum: Mapped[Decimal] = mapped_column(Points)
     achieved_at: Mapped[datetime]
     graded_at: Mapped[datetime | None]
     first_seen_at: Mapped[datetime]
@@ -270,6 +274,7 @@ class Quarantined(Base):
     stream: Mapped[str] = mapped_column(String(50))
     record_key: Mapped[str] = mapped_column(String(300))
     record: Mapped[dict[str, Any]]
+    is_request: Mapped[bool] = mapped_column(default=False)
     reason: Mapped[str] = mapped_column(Text)
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]

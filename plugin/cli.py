@@ -1,11 +1,13 @@
 """The `certbridge` command: the kernel's own subcommands and those that the addons' `commands.py` register."""
 
+import getpass
 import json
 import logging
 import secrets
 import signal
 import sys
 import threading
+import warnings
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -47,7 +49,7 @@ class Context:
 
     def say(self, text: str) -> None:
         """A line for a person."""
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def say_json(self, value: Any) -> None:
         """A value for a program."""
@@ -55,6 +57,11 @@ class Context:
 
 
 pass_context = click.make_pass_decorator(Context)
+
+
+def actor() -> str:
+    """Who acts at the command line, for the audit trail."""
+    return f"command:{getpass.getuser()}"
 
 
 class Command(click.Group):
@@ -80,6 +87,10 @@ class Command(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, config: Path) -> None:
     """Bring training results from the LMS to HR's promotion records."""
+    for chatty in ("alembic", "celery", "kombu"):
+        logging.getLogger(chatty).setLevel("WARNING")
+    # The worker may run as root in a container; its messages carry no pickles, which the warning is about.
+    warnings.filterwarnings("ignore", module="celery.platforms")
     logging.basicConfig(
         level="WARNING",
         format="%(message)s",

@@ -71,7 +71,9 @@ class RecordRefusedError(CertBridgeError):
 
 
 class SourceError(CertBridgeError):
-    """A source did not answer as it should."""
+    """A source did not answer as it should. `whole_source` says that its other streams cannot answer either."""
+
+    whole_source = False
 
 
 class SourceUnavailableError(SourceError):

@@ -42,9 +42,7 @@ def append_events(session: Session, drafts: Sequence[EventDraft], now: datetime)
     lock_people(session, people)
     number: dict[int, int] = {}
     for chunk in chunks(people):
-        number.update(
-            session.execute(select(Person.id, Person.event_sequence).where(Person.id.in_(chunk))).tuples().all()
-        )
+        number.update(session.execute(select(Person.id, Person.event_sequence).where(Person.id.in_(chunk))).all())
     rows = []
     for draft in drafts:
         number[draft.person_id] += 1

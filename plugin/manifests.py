@@ -35,7 +35,6 @@ KEYS: dict[str, type] = {
     "wakes": dict,
     "on_start": str,
     "summaries": str,
-    "sandbox": str,
     "auto_install": bool,
     "installable": bool,
 }

@@ -125,12 +125,12 @@ def _units(
     wanted = sorted({name for name in names if name})
     found: dict[str, int] = {}
     for chunk in chunks(wanted):
-        found.update(session.execute(select(model.code, model.id).where(model.code.in_(chunk))).tuples().all())
+        found.update(session.execute(select(model.code, model.id).where(model.code.in_(chunk))).all())
     missing = [{"code": name, "name": name} for name in wanted if name not in found]
     if missing:
         session.execute(insert(model), missing)
         for chunk in chunks(row["code"] for row in missing):
-            found.update(session.execute(select(model.code, model.id).where(model.code.in_(chunk))).tuples().all())
+            found.update(session.execute(select(model.code, model.id).where(model.code.in_(chunk))).all())
     return found
 
 
@@ -188,9 +188,7 @@ def _create(
     ids: dict[str, int] = {}
     for chunk in chunks(employee.employee_number for employee in employees):
         ids.update(
-            session.execute(select(Person.employee_number, Person.id).where(Person.employee_number.in_(chunk)))
-            .tuples()
-            .all()
+            session.execute(select(Person.employee_number, Person.id).where(Person.employee_number.in_(chunk))).all()
         )
     session.execute(
         insert(Assignment),
@@ -204,3 +202,9 @@ def _create(
         ],
     )
     return set(ids.values())
+
+
+def touch_all(session: Session) -> None:
+    """Mark everybody, after a change that may concern anybody."""
+    for person_ids in session.scalars(select(Person.id).order_by(Person.id)).partitions(5000):
+        touch(session, person_ids)

@@ -10,14 +10,16 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import ParamSpec, TypeVar, cast
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, ParamSpec, TypeVar, cast
 
 from babel import Locale
 from flask import Flask, Response, current_app, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import Babel, get_locale, gettext
+from flask_babel import Babel, format_date, format_datetime, format_percent, get_locale, gettext, lazy_gettext
 from flask_wtf import CSRFProtect
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 
 from plugin.accounts import token_opens
@@ -35,6 +37,15 @@ ROOMS_FOR_ANYBODY = frozenset({"static", "plugin.sign_in", "plugin.language", "p
 
 GUARD = "certbridge_guard"  # what _check_guards looks for on a view
 
+# What the pages say for these failures; the API says what Werkzeug or the view says.
+SENTENCES = {
+    400: lazy_gettext("The request was not understood. Please go back, reload the page and try again."),
+    403: lazy_gettext("Your roles do not include this page. Ask your administrator if you need it."),
+    404: lazy_gettext("There is no page at this address. It may have moved, or the link is mistyped."),
+    405: lazy_gettext("This address cannot be opened like that. Please use the links and buttons of the pages."),
+    413: lazy_gettext("What was sent is too large."),
+}
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -43,11 +54,15 @@ csrf = CSRFProtect()
 
 @dataclass(frozen=True)
 class MenuEntry:
-    """An entry of the navigation: its label (translated where it is shown), its endpoint, the right that it needs."""
+    """An entry of the navigation: its label (translated where it is shown), its endpoint, the right that it needs.
+
+    A personal one stands there only for accounts that are an employee's.
+    """
 
     label: str
     endpoint: str
     right: str | None
+    personal: bool = False
 
 
 def installation() -> Installation:
@@ -108,6 +123,7 @@ def create_app(home: Installation) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=home.settings.web.public_url.startswith("https:"),
         PERMANENT_SESSION_LIFETIME=timedelta(hours=12),
+        WTF_CSRF_TIME_LIMIT=None,  # a form is good for as long as the session
         MAX_CONTENT_LENGTH=10 * 1024 * 1024,
         BABEL_TRANSLATION_DIRECTORIES=";".join(
             str(a.path / "i18n") for a in home.installed if (a.path / "i18n").is_dir()
@@ -115,6 +131,7 @@ def create_app(home: Installation) -> Flask:
         BABEL_DEFAULT_LOCALE=home.settings.organisation.language,
         BABEL_DEFAULT_TIMEZONE=home.settings.organisation.timezone,
     )
+    app.before_request(_who)  # before the check of the form, whose failure is a page of the reader's too
     csrf.init_app(app)
     Babel(app, locale_selector=_language)
     menu: list[MenuEntry] = []
@@ -124,17 +141,19 @@ def create_app(home: Installation) -> Flask:
             app.register_blueprint(blueprint)
         menu += getattr(controllers, "MENU", [])
     _check_guards(app)
-    app.before_request(_who)
     app.after_request(_harden)
     app.register_error_handler(Exception, _explain)
     app.context_processor(
         lambda: {
             "menu": _visible(menu),
             "languages": LANGUAGES,
+            "language": language(),
             "organisation": home.settings.organisation,
             "locale": str(get_locale()),
+            "may": may,
         }
     )
+    app.jinja_env.filters.update(day=day, moment=moment, share=share)
     return app
 
 
@@ -184,9 +203,43 @@ def language() -> str:
     return "zh_Hans_CN" if isinstance(locale, Locale) and locale.language == "zh" else "en"
 
 
+def day(value: date | None) -> str:
+    """A date, year first in every language; a moment's is that of the organisation's time zone."""
+    return "" if value is None else cast(str, format_date(value, "yyyy-MM-dd"))
+
+
+def moment(value: datetime | None) -> str:
+    """A moment on the organisation's wall clock, to the minute."""
+    return "" if value is None else cast(str, format_datetime(value, "yyyy-MM-dd HH:mm"))
+
+
+def share(value: float | Decimal | None) -> str:
+    """A share from 0 to 1 as a percentage with one place."""
+    return "" if value is None else cast(str, format_percent(value, "0.0%"))
+
+
+def may(right: str) -> bool:
+    """Whether the reader has the right."""
+    account = g.get("account")
+    return account is not None and allows(account.roles, right)
+
+
+def opens(endpoint: str) -> bool:
+    """Whether the page `endpoint` exists and the reader's roles open it."""
+    view = current_app.view_functions.get(endpoint)
+    right: Any = getattr(view, GUARD, "")
+    return view is not None and g.get("account") is not None and (right is None or (bool(right) and may(right)))
+
+
 def _visible(menu: list[MenuEntry]) -> list[MenuEntry]:
     account = g.get("account")
-    return [entry for entry in menu if account and (entry.right is None or allows(account.roles, entry.right))]
+    if account is None:
+        return []
+    return [
+        entry
+        for entry in menu
+        if (entry.right is None or may(entry.right)) and (account.person_id is not None or not entry.personal)
+    ]
 
 
 def _harden(response: Response) -> Response:
@@ -203,6 +256,10 @@ def _explain(error: Exception) -> ResponseReturnValue:
     status, message = _status(error)
     if request.path.startswith("/api/"):
         return {"error": message}, status
+    if isinstance(error, CSRFError):
+        message = gettext("This form is no longer valid. Please go back, reload the page and send it again.")
+    elif isinstance(error, HTTPException) and status in SENTENCES:
+        message = str(SENTENCES[status])
     if status == 401:
         return redirect(
             url_for("plugin.sign_in", next=request.full_path.rstrip("?") if request.method == "GET" else None)

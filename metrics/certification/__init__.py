@@ -1,1 +1,1 @@
-"""."""
+"""Certifications: rules, what satisfies them, awards in time, requirements, promotion eligibility, explanations."""

@@ -25,14 +25,18 @@ class CertificationRule(Base):
 
 
 class Award(Base):
-    """One period in which a person holds, or held, a certification, with the evidence behind it."""
+    """One period in which a person holds, or held, a certification, with the evidence behind it.
+
+    `number` is its own within the person's chain, for ever; `evidence` are the ids of what it uses.
+    """
 
     __tablename__ = "award"
-    __table_args__ = (Index("ix_award_person", "person_id", "certification", "valid_from"),)
+    __table_args__ = (UniqueConstraint("person_id", "certification", "number"),)
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     certification: Mapped[str] = mapped_column(String(100))
+    number: Mapped[int]
     achieved_at: Mapped[datetime]
     valid_from: Mapped[datetime]
     valid_until: Mapped[datetime | None]
@@ -69,7 +73,7 @@ class Holding(Base):
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True, autoincrement=False)
     certification: Mapped[str] = mapped_column(String(100), primary_key=True)
     status: Mapped[str] = mapped_column(String(20))
-    since: Mapped[datetime]
+    since: Mapped[datetime | None]
     achieved_at: Mapped[datetime | None]
     valid_from: Mapped[datetime | None]
     valid_until: Mapped[datetime | None]
@@ -113,5 +117,4 @@ class Promotion(Base):
     eligibility: Mapped[str | None] = mapped_column(String(20))
     requirements: Mapped[list[Any]]
     note: Mapped[str | None] = mapped_column(Text)
-    next_change_at: Mapped[datetime | None] = mapped_column(index=True)
     answered_at: Mapped[datetime | None]

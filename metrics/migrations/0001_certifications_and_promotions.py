@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("certification", sa.String(length=100), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("achieved_at", UtcDateTime(), nullable=False),
         sa.Column("valid_from", UtcDateTime(), nullable=False),
         sa.Column("valid_until", UtcDateTime(), nullable=True),
@@ -59,8 +60,10 @@ def upgrade() -> None:
         sa.Column("recorded_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_award_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_award")),
+        sa.UniqueConstraint(
+            "person_id", "certification", "number", name=op.f("uq_award_person_id_certification_number")
+        ),
     )
-    op.create_index("ix_award_person", "award", ["person_id", "certification", "valid_from"], unique=False)
     op.create_table(
         "award_change",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -83,7 +86,7 @@ def upgrade() -> None:
         ),
         sa.Column("certification", sa.String(length=100), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
-        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=True),
         sa.Column("achieved_at", UtcDateTime(), nullable=True),
         sa.Column("valid_from", UtcDateTime(), nullable=True),
         sa.Column("valid_until", UtcDateTime(), nullable=True),
@@ -111,12 +114,10 @@ def upgrade() -> None:
         sa.Column("eligibility", sa.String(length=20), nullable=True),
         sa.Column("requirements", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("note", sa.Text(), nullable=True),
-        sa.Column("next_change_at", UtcDateTime(), nullable=True),
         sa.Column("answered_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_promotion_person_id")),
         sa.PrimaryKeyConstraint("promotion_id", name=op.f("pk_promotion")),
     )
-    op.create_index(op.f("ix_promotion_next_change_at"), "promotion", ["next_change_at"], unique=False)
     op.create_index(op.f("ix_promotion_person_id"), "promotion", ["person_id"], unique=False)
     op.create_index(op.f("ix_promotion_to_position"), "promotion", ["to_position"], unique=False)
 
@@ -124,14 +125,12 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index(op.f("ix_promotion_to_position"), table_name="promotion")
     op.drop_index(op.f("ix_promotion_person_id"), table_name="promotion")
-    op.drop_index(op.f("ix_promotion_next_change_at"), table_name="promotion")
     op.drop_table("promotion")
     op.drop_index("ix_holding_status", table_name="holding")
     op.drop_index("ix_holding_next", table_name="holding")
     op.drop_table("holding")
     op.drop_index("ix_award_change_person", table_name="award_change")
     op.drop_table("award_change")
-    op.drop_index("ix_award_person", table_name="award")
     op.drop_table("award")
     op.drop_index(op.f("ix_requirement_position_code"), table_name="requirement")
     op.drop_index(op.f("ix_requirement_certification"), table_name="requirement")

@@ -1,0 +1,74 @@
+"""Why a person stands with a certification as they do, from the store: derived anew by the code that decides."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from metrics.certification.engine import decide, load_cases
+from metrics.certification.explanation import explain_standing
+from metrics.certification.models import AwardChange
+from metrics.certification.rules import load_books
+from plugin.errors import NotFoundError
+from plugin.models import Person
+from plugin.moments import in_zone_iso
+
+
+def explain(
+    session: Session, employee_number: str, code: str, as_of: datetime, zone: ZoneInfo, now: datetime
+) -> dict[str, Any]:
+    """The explanation as of `as_of`, as what was known then gives it; the shape is that of `explain_standing`.
+
+    Beside it: the employee number, the requirements that hold now, and every change the engine made to the awards until
+    `as_of`. Raises NotFoundError for an unknown employee or certification.
+    """
+    person_id = session.scalar(select(Person.id).where(Person.employee_number == employee_number))
+    if person_id is None:
+        raise NotFoundError(f"There is no employee {employee_number!r}.")
+    books = load_books(session, zone)
+    if code not in books:
+        known = ", ".join(sorted(books)) or "none yet"
+        raise NotFoundError(f"There is no certification {code!r}; there are: {known}.")
+    case = load_cases(session, [person_id], books, now, zone)[person_id]
+    for other, book in books.items():
+        decide(case, other, book, as_of, known=other == code)
+    due = [duty.due_at for duty in case.duties.get(code, []) if duty.holds and duty.due_at is not None]
+    answer: dict[str, Any] = explain_standing(
+        books[code],
+        case.awards[code],
+        case.pieces,
+        as_of,
+        holdings=case.holdings(code),
+        required_due_at=min(due, default=None),
+    )
+    return {
+        "employee_number": employee_number,
+        **answer,
+        "required_by": [
+            {"kind": "duty", "due_at": in_zone_iso(duty.due_at, zone) if duty.due_at else None}
+            for duty in case.duties.get(code, [])
+            if duty.holds
+        ],
+        "history": _history(session, person_id, code, as_of, zone),
+    }
+
+
+def _history(session: Session, person_id: int, code: str, as_of: datetime, zone: ZoneInfo) -> list[dict[str, Any]]:
+    rows = session.scalars(
+        select(AwardChange)
+        .where(AwardChange.person_id == person_id, AwardChange.certification == code, AwardChange.at <= as_of)
+        .order_by(AwardChange.id)
+    )
+    return [
+        {
+            "at": in_zone_iso(row.at, zone),
+            "change": row.change,
+            "reason": row.reason,
+            "by": "engine",
+            "before": row.before,
+            "after": row.after,
+        }
+        for row in rows
+    ]

@@ -1,0 +1,104 @@
+"""The rules in the store: importing a version, and making all of them ready for deriving."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from metrics.certification.chain import Rulebook
+from metrics.certification.models import CertificationRule
+from metrics.certification.rule import Leaf, Rule, leaves
+from metrics.certification.rule_text import check_circles, needs, parse_rule
+from plugin import people
+from plugin.audit import record_act
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What importing a rule did: `created` a first version, `changed` it to a new one, or left it `unchanged`."""
+
+    code: str
+    version: int
+    outcome: str
+
+
+def import_rule(session: Session, text: str, actor: str, now: datetime) -> Imported:
+    """Store the rule in `text` as a new version, unless it says just what the newest one says.
+
+    Raises RuleRefused with the line and the reason; nothing is half saved. Everybody is derived again.
+    """
+    rule = parse_rule(text)
+    newest = session.scalars(
+        select(CertificationRule)
+        .where(CertificationRule.code == rule.code)
+        .order_by(CertificationRule.version.desc())
+        .limit(1)
+    ).first()
+    if newest is not None and newest.text == text:
+        return Imported(rule.code, newest.version, "unchanged")
+    others = {code: versions[-1] for code, versions in load_rules(session).items()}
+    check_circles(others, text)
+    version = newest.version + 1 if newest else 1
+    session.add(
+        CertificationRule(
+            code=rule.code,
+            version=version,
+            effective_from=rule.effective_from,
+            text=text,
+            created_at=now,
+            created_by=actor,
+        )
+    )
+    before = {"version": newest.version, "text": newest.text} if newest else None
+    record_act(
+        session, actor, "certification.import", rule.code, now, before=before, after={"version": version, "text": text}
+    )
+    people.touch_all(session)
+    return Imported(rule.code, version, "changed" if newest else "created")
+
+
+def load_rules(session: Session) -> dict[str, list[Rule]]:
+    """Every certification's versions, oldest first, by code."""
+    rules: dict[str, list[Rule]] = {}
+    for row in session.scalars(select(CertificationRule).order_by(CertificationRule.code, CertificationRule.version)):
+        rules.setdefault(row.code, []).append(replace(parse_rule(row.text), version=row.version))
+    return rules
+
+
+def load_books(session: Session, zone: ZoneInfo) -> dict[str, Rulebook]:
+    """Every certification's rulebook, each after those that it needs."""
+    rules = load_rules(session)
+    return {code: Rulebook(rules[code], zone) for code in in_order_of_need(rules)}
+
+
+def in_order_of_need(rules: Mapping[str, Iterable[Rule]]) -> list[str]:
+    """The codes, each after the certifications that any of its versions needs; there are no circles in the store."""
+    order: list[str] = []
+
+    def visit(code: str) -> None:
+        if code in order or code not in rules:
+            return
+        for other in sorted({needed for rule in rules[code] for needed in needs(rule)}):
+            visit(other)
+        order.append(code)
+
+    for code in sorted(rules):
+        visit(code)
+    return order
+
+
+def objects_of(book: Rulebook) -> set[tuple[str, str]]:
+    """What the rule's leaves look at, as (kind, object); for hours the courses and categories."""
+    found: set[tuple[str, str]] = set()
+    for rule in book.versions:
+        for section in (rule.earn, rule.renew):
+            for leaf in leaves(section.criterion):
+                found |= {(leaf.kind, name) for name in _objects(leaf)}
+    return found
+
+
+def _objects(leaf: Leaf) -> Iterable[str]:
+    return (*leaf.courses, *leaf.categories) if leaf.kind == "hours" else (leaf.object,)

@@ -1,0 +1,29 @@
+"""The Celery tasks of `metrics`."""
+
+from connectors.sync import is_settled
+from metrics.certification.engine import Terms, derive_due
+from metrics.settings import MetricsSettings
+from plugin.installation import Installation
+from plugin.moments import Duration
+
+
+def terms_of(installation: Installation) -> Terms:
+    """What deriving depends on in this installation."""
+    settings = installation.settings.section("metrics", MetricsSettings)
+    return Terms(
+        zone=installation.settings.organisation.zone,
+        live_within=Duration.parse(settings.live_within),
+        public_url=installation.settings.web.public_url,
+    )
+
+
+def derive(installation: Installation, _argument: str | None = None) -> None:
+    """Derive whoever is touched or due, unless a source is just being pulled; afterwards HR is told."""
+    with installation.store.read() as session:
+        if not is_settled(session, installation.settings.sources, installation.clock()):
+            return
+    if derive_due(installation.store, installation.clock, terms_of(installation)):
+        installation.wake("events_appended")
+
+
+TASKS = {"metrics.derive": derive}

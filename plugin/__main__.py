@@ -1,0 +1,6 @@
+"""`python -m plugin` is `certbridge`."""
+
+from plugin.cli import main
+
+if __name__ == "__main__":
+    main()

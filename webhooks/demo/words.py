@@ -1,0 +1,65 @@
+"""The words of the sandbox's page, in English and Chinese."""
+
+LEAD = "Everything here arrived as signed webhooks from CertBridge; nobody typed it in."
+LANGUAGES = {"en": "English", "zh-Hans": "简体中文"}
+
+CHINESE = {
+    "Acme People": "艾克米人事系统",
+    "a sandbox HR system": "沙盒人力资源系统",
+    LEAD: "此处的一切均由 CertBridge 以签名的 Webhook 送达，无需人工录入。",
+    "Promotion records": "晋升记录",
+    "Certifications": "证书",
+    "Latest messages": "最近的消息",
+    "Record": "记录",
+    "Employee": "员工",
+    "To": "拟任",
+    "Effective": "生效日期",
+    "Certification side": "证书资格",
+    "Required certificates": "所需证书",
+    "Certification": "证书",
+    "Status": "状态",
+    "Valid from": "生效于",
+    "Valid until": "有效期至",
+    "Type": "类型",
+    "Subject": "主题",
+    "Sequence": "序号",
+    "Received": "接收时间",
+    "Outcome": "结果",
+    "eligible": "符合",
+    "conditional": "有条件符合",
+    "blocked": "不符合",
+    "being checked": "正在核查",
+    "to be proposed": "待提交",
+    "refused": "被拒绝",
+    "certified": "有效",
+    "renewal_due": "待续证",
+    "grace": "宽限期",
+    "expired": "已过期",
+    "revoked": "已撤销",
+    "exempt": "豁免",
+    "in_progress": "进行中",
+    "not_started": "未开始",
+    "overdue": "逾期",
+    "No certification is required for this.": "此晋升无需证书。",
+    "held until": "持有至",
+    "missing": "缺少",
+    "forever": "永久",
+    "earliest": "最早",
+    "new": "新",
+    "duplicate": "重复",
+    "stale": "过时",
+    "test": "测试",
+    "Propose to CertBridge": "提交给 CertBridge",
+    "Nothing yet.": "暂无记录。",
+    "messages": "条消息",
+    "duplicates dropped": "重复已丢弃",
+    "stale dropped": "过时已丢弃",
+    "turned away": "被拒收",
+    "pay": "薪酬",
+    "promotion": "晋升",
+}
+
+
+def words(language: str, text: str) -> str:
+    """`text` in the language; what has no translation stays as it is."""
+    return CHINESE.get(text, text) if language == "zh-Hans" else text.replace("_", " ")

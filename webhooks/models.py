@@ -1,0 +1,114 @@
+"""Where events go: endpoints, one message per event and endpoint, one attempt per try at sending it.
+
+A message is `waiting`, then `delivered`, `dead` (given up after its last attempt) or `skipped` (a newer delivered
+event of its subject has overtaken it). While it is being sent it is leased: `holder` says by whom, `started_at`
+since when. Both are written before anything is sent, so an attempt during which the process died can be seen.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from plugin.store import Base, BigId
+
+WAITING = "waiting"
+DELIVERED = "delivered"
+DEAD = "dead"
+SKIPPED = "skipped"
+STATES = (WAITING, DELIVERED, DEAD, SKIPPED)
+
+_IS_WAITING = text("state = 'waiting'")
+
+
+class Endpoint(Base):
+    """Where events go. `kind` is the addon that knows how to send there; `types` None means every type.
+
+    `secret` is encrypted with the installation's keys. A disabled endpoint collects messages and is sent none;
+    until `paused_until` it is left alone because it asked for that (Retry-After).
+    """
+
+    __tablename__ = "endpoint"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    kind: Mapped[str] = mapped_column(String(200))
+    url: Mapped[str] = mapped_column(String(2000))
+    types: Mapped[list[Any] | None]
+    secret: Mapped[str | None] = mapped_column(Text)
+    full: Mapped[bool] = mapped_column(default=False, server_default=false())
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    disabled_reason: Mapped[str | None] = mapped_column(Text)
+    paused_until: Mapped[datetime | None]
+    last_success_at: Mapped[datetime | None]
+    last_failure_at: Mapped[datetime | None]
+    last_failure: Mapped[str | None] = mapped_column(Text)
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.name}>"
+
+
+class Message(Base):
+    """One event for one endpoint. `sequence` and `subject` are the event's; `tries` counts the attempts begun."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        UniqueConstraint("endpoint_id", "event_id"),
+        # What is due at an endpoint, first things first.
+        Index(
+            "ix_message_due",
+            "endpoint_id",
+            "due_at",
+            "sequence",
+            sqlite_where=_IS_WAITING,
+            postgresql_where=_IS_WAITING,
+        ),
+        # Whether something of the same person goes before it.
+        Index(
+            "ix_message_line",
+            "endpoint_id",
+            "person_id",
+            "sequence",
+            sqlite_where=_IS_WAITING,
+            postgresql_where=_IS_WAITING,
+        ),
+        # Whether a newer event of the subject has been delivered.
+        Index("ix_message_subject", "endpoint_id", "subject", "sequence"),
+        Index("ix_message_state", "state", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoint.id"))
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"), index=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    sequence: Mapped[int]
+    subject: Mapped[str] = mapped_column(String(400))
+    state: Mapped[str] = mapped_column(String(20), default=WAITING, server_default=WAITING)
+    tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    tries_before: Mapped[int] = mapped_column(default=0, server_default="0")
+    due_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    leased_until: Mapped[datetime | None]
+    holder: Mapped[str | None] = mapped_column(String(200))
+    reason: Mapped[str | None] = mapped_column(Text)
+    replayed_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Attempt(Base):
+    """One try at sending a message: when, for how long, what came back. `number` counts up over replays too."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (UniqueConstraint("message_id", "number"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("message.id"))
+    number: Mapped[int]
+    started_at: Mapped[datetime]
+    duration_ms: Mapped[int | None]
+    status: Mapped[int | None]
+    outcome: Mapped[str] = mapped_column(String(30))
+    reason: Mapped[str] = mapped_column(Text)
+    excerpt: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,1 @@
+"""The kind of endpoint that most systems understand: Standard Webhooks over HTTPS."""

@@ -1,0 +1,61 @@
+"""What states and outcomes are called on pages, in the reader's language."""
+
+import re
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
+
+from webhooks import target
+from webhooks.models import DEAD, DELIVERED, SKIPPED, WAITING
+
+STATES = {
+    WAITING: _("waiting"),
+    DELIVERED: _("delivered"),
+    DEAD: _("given up"),
+    SKIPPED: _("overtaken"),
+}
+BADGES = {WAITING: "badge-warn", DELIVERED: "badge-ok", DEAD: "badge-bad", SKIPPED: "badge-mute"}
+
+OUTCOMES = {
+    target.DELIVERED: _("accepted"),
+    target.TIMEOUT: _("no answer in time"),
+    target.UNREACHABLE: _("no connection"),
+    target.REFUSED_ADDRESS: _("address not allowed"),
+    target.REDIRECT: _("sent elsewhere"),
+    target.REJECTED: _("refused by the endpoint"),
+    target.THROTTLED: _("asked to wait"),
+    target.GONE: _("endpoint is gone"),
+    target.SERVER_ERROR: _("endpoint failed"),
+    target.TOO_LARGE: _("too large"),
+    target.LOST: _("outcome unknown"),
+    target.BROKEN: _("failed inside CertBridge"),
+}
+
+# The reasons as they are kept: in English, with what varies in brackets at the end.
+REASONS = [
+    _("The endpoint accepted it."),
+    _("The endpoint sent it elsewhere, and redirects are not followed."),
+    _("The endpoint is gone and wants no more messages."),
+    _("The endpoint asks to wait."),
+    _("The endpoint takes no more at the moment."),
+    _("The endpoint refused it."),
+    _("The endpoint failed."),
+    _("The endpoint did not answer in time."),
+    _("The endpoint's name does not resolve."),
+    _("No encrypted connection came about: the endpoint's certificate or protocol is not acceptable."),
+    _("No connection came about, or it was cut before an answer came."),
+    _("The process ended before the outcome was known; the message may have arrived."),
+    _("A newer delivered event of its subject has overtaken it."),
+    _("Its body would be larger than 20,000 bytes, which nobody has to accept."),
+    _("Sending it broke inside CertBridge; the log says where."),
+]
+
+
+def reason(kept: str | None) -> str:
+    """A reason as it is kept, in the reader's language where it is one of ours; else as it is."""
+    if not kept:
+        return ""
+    parts = re.fullmatch(r"(.*?)( \([^()]*\))?\.", kept)
+    if parts is None:
+        return kept
+    return str(gettext(f"{parts[1]}.")) + (parts[2] or "")
