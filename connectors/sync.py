@@ -75,7 +75,7 @@ def sync(
 
 
 def is_settled(session: Session, sources: Iterable[str], now: datetime) -> bool:
-    """Whether every source has been pulled to an end at least once and none is being pulled now.
+    """Whether every source has been pulled at least once, not in vain, and none is being pulled now.
 
     What is derived from half of the facts would be wrong, and HR would be told. A pull that has said nothing for
     ten minutes counts as given up.
@@ -83,7 +83,7 @@ def is_settled(session: Session, sources: Iterable[str], now: datetime) -> bool:
     pulling = select(SyncRun.id).where(SyncRun.status == RUNNING, SyncRun.heartbeat_at > now - SILENT_FOR)
     if session.scalars(pulling.limit(1)).first() is not None:
         return False
-    pulled = set(session.scalars(select(SyncRun.source).where(SyncRun.status != RUNNING).distinct()))
+    pulled = set(session.scalars(select(SyncRun.source).where(SyncRun.status.in_((DONE, PARTIAL))).distinct()))
     return pulled.issuperset(sources)
 
 

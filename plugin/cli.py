@@ -242,7 +242,9 @@ def worker(context: Context, threads: int, pool: str) -> None:
     """Do the work that schedules and wake-up calls hand out."""
     home = context.installation
     start(home)
-    _run_worker(celery_app(home), threads, pool)
+    app = celery_app(home)
+    context.say("Working")
+    _run_worker(app, threads, pool)
 
 
 @cli.command()
@@ -255,6 +257,7 @@ def scheduler(context: Context) -> None:
     stopped = threading.Event()
     _stop_on_signal(stopped.set)
     service.start()
+    context.say("Scheduling")
     stopped.wait()
     service.stop()
 

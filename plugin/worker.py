@@ -35,7 +35,6 @@ def celery_app(installation: Installation) -> Celery:
         worker_hijack_root_logger=False,
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
-        beat_scheduler="celery.beat:Scheduler",
         beat_schedule={CLAIM_DUE: {"task": CLAIM_DUE, "schedule": CLAIM_EVERY}},
         # Without it the in-memory transport takes a second per message.
         broker_transport_options={"polling_interval": 0.02} if url.startswith("memory:") else {},
@@ -103,5 +102,8 @@ def start(installation: Installation) -> None:
 
 
 def beat(app: Celery) -> Any:
-    """The scheduler as a thread of this process; call `start()` on it, and `stop()` at the end."""
-    return EmbeddedService(app, thread=True)
+    """The scheduler as a thread of this process; call `start()` on it, and `stop()` at the end.
+
+    It keeps nothing on disk: what is due stands in the store.
+    """
+    return EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")

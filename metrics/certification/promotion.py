@@ -16,7 +16,7 @@ from metrics.certification.models import Promotion
 from metrics.certification.status import Standing, Status
 from plugin import people
 from plugin.errors import NotFoundError, RefusedError
-from plugin.events import EventDraft
+from plugin.events import EventDraft, lock_people
 from plugin.models import Person
 from plugin.moments import in_zone_iso
 from plugin.store import chunks
@@ -58,6 +58,7 @@ def propose(session: Session, proposal: Proposal, now: datetime) -> str:
         )
     terms = {name: getattr(proposal, name) for name in TERMS if name != "effective_on"}
     terms["effective_on"] = proposal.effective_date
+    lock_people(session, [person_id])  # two calls at once about one record: the second waits and finds it
     record = session.get(Promotion, proposal.promotion_id)
     if record is None:
         session.add(
@@ -157,7 +158,7 @@ def _line(
         following = explain_standing(book, case.awards[code], case.pieces, now, holdings=case.holdings(code))["next"]
         line["missing"] = missing_in(following["sections"][0]["criteria"]) if following else []
         opens = datetime.fromisoformat(following["counts_from"]) if following and following["counts_from"] else now
-        line["earliest"] = in_zone_iso(max(now, opens), zone)
+        line["earliest"] = in_zone_iso(max(now, opens).replace(microsecond=0), zone)
     return line
 
 

@@ -39,30 +39,30 @@ def _facts(scope: Scope) -> Select[Any]:
 
 FIGURE = Ratio(
     name="completion_rate",
-    title=Words("Completion rate", "完课率"),
+    title=Words("Completion rate", "完成率"),
     definition=Words(
         "Enrolments completed in the period out of all enrolments: an employee counts once for each course. Enrolled "
         "is who has an active enrolment at the period's end and had not completed the course before the period; who "
         "completed it in the period counts as enrolled and completed whatever became of the enrolment. Suspended "
         "enrolments, those that ended uncompleted, and courses that do not track completion are left out and counted.",
-        "期间内完课的选课人次占全部选课人次的比例，每名员工每门课程计一次。“选课”指期间结束时选课有效，且在期间之前尚未完课；"
-        "期间内完课者无论选课记录其后如何，均计为已选课并已完课。已暂停的选课、未完课即取消的选课以及未启用完成跟踪的课程"
+        "期间内完成的报名人次占全部报名人次的比例，每名员工每门课程计一次。“报名”指期间结束时报名有效，且在期间之前尚未完成；"
+        "期间内完成者无论报名记录其后如何，均计为已报名并已完成。已暂停的报名、未完成即取消的报名以及未启用完成跟踪的课程"
         "不计入，另行列出人次。",
     ),
-    nothing=Words("Nobody of the population is enrolled.", "目标人群中无人选课。"),
+    nothing=Words("Nobody of the population is enrolled.", "目标人群中无人报名。"),
     streams=("employees", "enrolments", "completions"),
     facts=_facts,
     unbound=unbound_enrolments,
     exclusions={
-        "completed_earlier": Words("completed before the period", "期间之前已完课"),
-        "suspended": Words("suspended, not completed", "已暂停且未完课"),
-        "ended": Words("ended before the period's end, not completed", "期间结束前已取消且未完课"),
+        "completed_earlier": Words("completed before the period", "期间之前已完成"),
+        "suspended": Words("suspended, not completed", "已暂停且未完成"),
+        "ended": Words("ended before the period's end, not completed", "期间结束前已取消且未完成"),
         "untracked": Words("in courses that do not track completion", "课程未启用完成跟踪"),
     },
     not_visible={
         "undated": Words(
             "enrolled before the first reading, at an unknown time; counted as enrolled",
-            "首次读取前已选课，时间不详；计为已选课",
+            "首次读取前已报名，时间不详；计为已报名",
         ),
     },
     counts_enrolments=True,

@@ -70,8 +70,8 @@ FIGURE = Ratio(
         "course, an attempt, a completion, a learning record); on request being enrolled, or having completed, "
         "instead. A completion counts whatever became of the enrolment. Those who left before the population date "
         "and those exempt are left out and counted.",
-        "期间内参加培训的目标员工人数（每人只计一次）占目标员工总数的比例。“参加”默认指：选课有效，且期间内有任何学习迹象"
-        "（打开课程、作答、完课或学习记录）；也可改为以“已选课”或“已完课”为准。完课后选课记录即使消失，仍然计入。"
+        "期间内参加培训的目标员工人数（每人只计一次）占目标员工总数的比例。“参加”默认指：报名有效，且期间内有任何学习迹象"
+        "（打开课程、作答、完成或学习记录）；也可改为以“已报名”或“已完成”为准。完成后报名记录即使消失，仍然计入。"
         "在人数统计日之前离职者和豁免者不计入，另行列出人数。",
     ),
     nothing=Words("Nobody is in the population.", "目标人群中没有员工。"),
@@ -79,10 +79,10 @@ FIGURE = Ratio(
     facts=_facts,
     unbound=unbound_enrolments,
     exclusions={
-        "suspended": Words("did not count as taking part: an enrolment is suspended", "未计为参加：选课已被暂停"),
+        "suspended": Words("did not count as taking part: an enrolment is suspended", "未计为参加：报名已被暂停"),
         "ended": Words(
             "did not count as taking part: an enrolment ended before the period's end",
-            "未计为参加：选课在期间结束前已取消",
+            "未计为参加：报名在期间结束前已取消",
         ),
     },
     not_visible={
@@ -92,7 +92,7 @@ FIGURE = Ratio(
         ),
         "undated": Words(
             "enrolled before the first reading, at an unknown time; counted as enrolled",
-            "首次读取前已选课，时间不详；计为已选课",
+            "首次读取前已报名，时间不详；计为已报名",
         ),
     },
     beside={"attendances": Words("attendances (people by courses)", "参训人次")},

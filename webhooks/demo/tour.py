@@ -40,8 +40,8 @@ from plugin.models import Event, Touched
 from plugin.secrets import create_key_file
 from plugin.summaries import summarise
 from webhooks import endpoints
+from webhooks.demo.app import HOOK
 from webhooks.models import Message
-from webhooks.standard.signing import new_secret
 from webhooks.target import kinds
 
 PATIENCE = 120
@@ -76,44 +76,48 @@ token = {{ file = "moodle.token" }}
 
 @dataclass(frozen=True)
 class Places:
-    """Where everything of a running demonstration is."""
+    """Where everything of a demonstration is, and how each of its processes is started."""
 
     folder: Path
     certbridge: str
     moodle: str
     hr: str
     password: str
+    commands: dict[str, list[str]]
 
 
 @click.command("demo")
 @click.option("--serve", is_flag=True, help="Leave everything running for the browser, until Ctrl-C.")
 @click.option(
-    "--people", type=click.IntRange(60, 100_000), default=300, show_default=True, help="How many employees to generate."
+    "--people", type=click.IntRange(60, 100_000), default=300, show_default=True, help="How many to generate."
 )
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=Path("var/demo"), show_default=True)
 def demo(serve: bool, people: int, folder: Path) -> None:
     """Show the whole way: a sandbox Moodle, CertBridge, a sandbox HR system, on this machine."""
-    started = time.monotonic()
+    begun = time.monotonic()
     with ExitStack() as stack:
-        places, home = prepare(stack, folder, people, datetime.now(UTC))
-        _say("Starting certbridge run")
-        stack.enter_context(
-            running(folder, "certbridge", ["-m", "plugin", "--config", str(folder / "config.toml"), "run"])
-        )
+        _say("Installing the addons, writing rules and requirements")
+        places, home = prepare(folder, people, datetime.now(UTC))
+        for name in ("moodle", "hr", "certbridge"):
+            _say(f"Starting {name}")
+            stack.enter_context(running(places, name))
         walk(home, places)
-        _tell(home, places, time.monotonic() - started)
+        _tell(home, places, time.monotonic() - begun)
         if serve:
-            click.echo("\nRunning until Ctrl-C.")
+            _say("\nRunning until Ctrl-C.")
             try:
                 while True:
                     time.sleep(3600)
             except KeyboardInterrupt:
-                click.echo("Stopping.")
+                _say("Stopping.")
         home.store.close()
 
 
-def prepare(stack: ExitStack, folder: Path, people: int, now: datetime) -> tuple[Places, Installation]:
-    """Set everything up and start both sandboxes, which end with `stack`; `now` is the generated organisation's present."""
+def prepare(folder: Path, people: int, now: datetime, settings: str = "") -> tuple[Places, Installation]:
+    """Make the folder with everything that the three processes need; none of them is started yet.
+
+    `now` is the generated organisation's present; `settings` are tables put before the rest of config.toml.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "var").mkdir(parents=True)
     organisation = Organisation(people=people, seed=SEED, anchor=now)
@@ -121,65 +125,32 @@ def prepare(stack: ExitStack, folder: Path, people: int, now: datetime) -> tuple
     _private(folder / "moodle.token", MOODLE_TOKEN)
     (folder / "proposals.json").write_text(json.dumps([_proposal(one) for one in roster.proposals(organisation)]))
 
-    _say(f"Starting a sandbox Moodle with {people} people")
-    anchor = now.isoformat()
-    arguments = [
-        "-m",
-        "connectors.moodle.demo",
-        "--port",
-        "0",
-        "--people",
-        str(people),
-        "--seed",
-        str(SEED),
-        "--anchor",
-        anchor,
-    ]
-    moodle = _started(stack, folder, "moodle", arguments)["url"]
-
-    port = _free_port()
-    (folder / "config.toml").write_text(CONFIG.format(port=port, moodle=moodle), encoding="utf-8")
-    home = Installation.open(folder / "config.toml")
+    ports = {name: _free_port() for name in ("certbridge", "moodle", "hr")}
+    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    config = folder / "config.toml"
+    config.write_text(settings + CONFIG.format(port=ports["certbridge"], moodle=urls["moodle"]), encoding="utf-8")
+    home = Installation.open(config)
     create_key_file(home.key_file)
-    _say("Installing the addons")
-    for done in lifecycle.install(home):
-        _say(f"  {done.addon}: {done.outcome}")
+    lifecycle.install(home)
     password = secrets.token_urlsafe(12)
-    _set_up(home, folder, password)
-
-    _say("Starting a sandbox HR system")
-    base = f"http://127.0.0.1:{port}"
-    arguments = [
-        "-m",
-        "webhooks.demo",
-        "--port",
-        "0",
-        "--database",
-        str(folder / "hr.db"),
-        "--secret-file",
-        str(folder / "hr.secret"),
-    ]
-    arguments += [
-        "--certbridge",
-        base,
-        "--token-file",
-        str(folder / "hr.token"),
-        "--proposals",
-        str(folder / "proposals.json"),
-    ]
-    hr = _started(stack, folder, "hr", arguments)
-    with home.store.write() as session:
-        known = endpoints.Kinds(kinds(home), home.settings, home.keys)
-        secret = (folder / "hr.secret").read_text().strip()
-        endpoints.add_endpoint(
-            session, known, name="hr", url=hr["webhook_url"], secret=secret, actor="command:demo", now=home.clock()
-        )
-
-    return Places(folder, base, moodle, hr["url"], password), home
+    _set_up(home, folder, password, urls["hr"] + HOOK)
+    commands = {
+        "moodle": [
+            "-m", "connectors.moodle.demo", "--port", str(ports["moodle"]), "--people", str(people),
+            "--seed", str(SEED), "--anchor", now.isoformat(),
+        ],
+        "hr": [
+            "-m", "webhooks.demo", "--port", str(ports["hr"]), "--database", str(folder / "hr.db"),
+            "--secret-file", str(folder / "hr.secret"), "--certbridge", urls["certbridge"],
+            "--token-file", str(folder / "hr.token"), "--proposals", str(folder / "proposals.json"),
+        ],
+        "certbridge": ["-m", "plugin", "--config", str(config), "run"],
+    }  # fmt: skip
+    return Places(folder, urls["certbridge"], urls["moodle"], urls["hr"], password, commands), home
 
 
-def _set_up(home: Installation, folder: Path, password: str) -> None:
-    """The first administrator, the rules and requirements, HR's token and signing secret."""
+def _set_up(home: Installation, folder: Path, password: str, hook: str) -> None:
+    """The first administrator, the rules and requirements, HR's token, and its endpoint with a signing secret."""
     now = home.clock()
     today = now.astimezone(home.settings.organisation.zone).date()
     with home.store.write() as session:
@@ -197,7 +168,10 @@ def _set_up(home: Installation, folder: Path, password: str) -> None:
                     due_within=row["due_within"] or None,
                 )
                 add_requirement(session, wanted, "command:demo", now)
-    _private(folder / "hr.secret", new_secret())
+        known = endpoints.Kinds(kinds(home), home.settings, home.keys)
+        secret = endpoints.add_endpoint(session, known, name="hr", url=hook, actor="command:demo", now=now)
+        assert secret is not None
+        _private(folder / "hr.secret", secret)
 
 
 def walk(home: Installation, places: Places) -> None:
@@ -245,12 +219,19 @@ def _tell(home: Installation, places: Places, seconds: float) -> None:
 
 
 @contextmanager
-def running(folder: Path, name: str, arguments: list[str]) -> Iterator["subprocess.Popen[str]"]:
-    """Run Python with `arguments` during the block; what it says on standard error goes to a log in the folder."""
-    with (folder / f"{name}.log").open("w", encoding="utf-8") as log:
-        command = [sys.executable, *arguments]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+def running(places: Places, name: str, command: list[str] | None = None) -> Iterator["subprocess.Popen[str]"]:
+    """Run one of the processes (or another command of CertBridge) during the block, once it has said where it listens.
+
+    What it says on standard error is added to a log in the folder. At the end it is told to stop. Raises CertBridgeError.
+    """
+    log_file = places.folder / f"{name}.log"
+    with log_file.open("a", encoding="utf-8") as log:
+        arguments = [sys.executable, *(command or places.commands[name])]
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
+            assert process.stdout is not None
+            if not process.stdout.readline():
+                raise CertBridgeError(f"{name} did not start; {log_file} says why.")
             yield process
         finally:
             process.terminate()
@@ -261,17 +242,6 @@ def running(folder: Path, name: str, arguments: list[str]) -> Iterator["subproce
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
-
-
-def _started(stack: ExitStack, folder: Path, name: str, arguments: list[str]) -> dict[str, str]:
-    """Start a sandbox; the JSON line in which it says where it listens."""
-    process = stack.enter_context(running(folder, name, arguments))
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        raise CertBridgeError(f"The sandbox {name} did not start; {folder / f'{name}.log'} says why.")
-    said: dict[str, str] = json.loads(line)
-    return said
 
 
 def _wait_until(what: str, is_so: Callable[[], bool]) -> None:
