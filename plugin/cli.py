@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import warnings
+from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +18,15 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.logging import RichHandler
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from waitress.server import create_server
 
 from plugin import lifecycle
 from plugin.accounts import create_account, create_token
-from plugin.errors import CertBridgeError
+from plugin.audit import record_act
+from plugin.errors import CertBridgeError, SettingsError, StoreError
 from plugin.installation import PACKAGES, Installation
-from plugin.manifests import discover, in_order
+from plugin.manifests import complete, discover, in_order
 from plugin.roles import ROLES
 from plugin.secrets import create_key_file
 from plugin.summaries import summarise
@@ -45,6 +48,7 @@ class Context:
         """The installation that config.toml describes."""
         home = Installation.open(self.config)
         logging.getLogger().setLevel(home.settings.log.level)
+        home.store.check()
         return home
 
     def say(self, text: str) -> None:
@@ -65,15 +69,56 @@ def actor() -> str:
 
 
 class Command(click.Group):
-    """The root group: prints the message of what was foreseen, and exits with its status."""
+    """The root group: prints the message of what was foreseen, and exits with its status.
+
+    Commands of addons in the folders of [addons] path are looked for when nothing else has the name.
+    """
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand of this name."""
+        return super().get_command(ctx, cmd_name) or _own_commands(ctx).get(cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all subcommands."""
+        own: dict[str, click.Command] = {}
+        with suppress(CertBridgeError):  # help is there, whatever is wrong with config.toml
+            own = _own_commands(ctx)
+        return sorted({*super().list_commands(ctx), *own})
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand."""
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except (OperationalError, ProgrammingError) as error:
+                _blame_migrations(ctx.obj.installation, error)
+                raise
         except CertBridgeError as error:
             click.echo(f"certbridge: {error}", err=True)
             sys.exit(error.exit_code)
+
+
+def _own_commands(ctx: click.Context) -> dict[str, click.Command]:
+    """The subcommands of the addons in the folders that config.toml names."""
+    config = ctx.params.get("config")
+    if config is None or not config.is_file():
+        return {}
+    home = Installation.open(config)
+    own = click.Group()
+    for addon in in_order(complete(home.addons)):
+        if addon.name.partition(".")[0] not in PACKAGES and (commands := home.room(addon, "commands")):
+            commands.register(own)
+    return dict(own.commands)
+
+
+def _blame_migrations(home: Installation, error: Exception) -> None:
+    """Raise StoreError when tables are not there, or not as this version makes them."""
+    if not lifecycle.is_set_up(home):
+        raise StoreError("The store is empty; run 'certbridge addons install' first.") from error
+    if lagging := lifecycle.lagging(home):
+        raise StoreError(
+            f"The tables of {', '.join(lagging)} are not those of this version; run 'certbridge addons install'."
+        ) from error
 
 
 @click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,6 +127,7 @@ class Command(click.Group):
     type=click.Path(path_type=Path),
     default=Path("config.toml"),
     envvar="CERTBRIDGE_CONFIG",
+    is_eager=True,  # before --help, which lists the commands of the addons that the file names
     help="The settings file (default: config.toml here).",
 )
 @click.pass_context
@@ -112,7 +158,8 @@ def list_addons(context: Context) -> None:
     home = context.installation
     lagging = lifecycle.lagging(home)
     installed = {addon.name for addon in home.installed} if lifecycle.is_set_up(home) else set()
-    for addon in in_order(home.addons):
+    standing = complete(home.addons)
+    for addon in in_order(standing):
         state = (
             "not installed"
             if addon.name not in installed
@@ -121,6 +168,10 @@ def list_addons(context: Context) -> None:
             else "installed"
         )
         context.say(f"{addon.name:24} {addon.version:10} {state:16} {addon.manifest.get('summary', '')}")
+    for name in sorted(home.addons.keys() - standing.keys()):
+        addon = home.addons[name]
+        needs = ", ".join(other for other in addon.depends if other not in standing)
+        context.say(f"{addon.name:24} {addon.version:10} cannot run: it needs {needs}")
 
 
 @addons.command("install")
@@ -173,6 +224,7 @@ def create_login(context: Context, login: str, roles: tuple[str, ...], password_
     password = password_file.readline().rstrip("\n") if password_file else secrets.token_urlsafe(12)
     with home.store.write() as session:
         create_account(session, login, password, roles, home.clock())
+        record_act(session, actor(), "account.create", f"account:{login}", home.clock(), after={"roles": list(roles)})
     context.say(
         f"Created the account {login} with the roles {', '.join(roles)}."
         + ("" if password_file else f" Its password, shown this once: {password}")
@@ -200,6 +252,8 @@ def create_api_token(context: Context, name: str, scopes: tuple[str, ...], days:
     home = context.installation
     with home.store.write() as session:
         made = create_token(session, name, scopes, home.clock(), timedelta(days=days) if days else None)
+        after = {"scopes": list(scopes), "days": days}
+        record_act(session, actor(), "token.create", f"token:{name}", home.clock(), after=after)
     click.echo(made)
 
 
@@ -285,7 +339,14 @@ def run(context: Context, threads: int) -> None:
 
 def _http_server(home: Installation) -> Any:
     web = home.settings.web
-    return create_server(create_app(home), host=web.host, port=web.port, threads=web.threads, ident=None)
+    app = create_app(home)
+    try:
+        return create_server(app, host=web.host, port=web.port, threads=web.threads, ident=None)
+    except OSError as error:
+        raise SettingsError(
+            f"[web] host and port: {web.host}:{web.port} cannot be listened on ({error.strerror}); choose another one, "
+            "or end what listens there."
+        ) from None
 
 
 def _run_worker(app: Any, threads: int, pool: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import inspect, select
 
 from plugin.errors import AddonError, StoreError
-from plugin.manifests import Addon, discover, in_order
+from plugin.manifests import Addon, complete, discover, in_order
 from plugin.migrate import load_models
 from plugin.models import InstalledAddon
 from plugin.secrets import KeyRing
@@ -78,18 +78,22 @@ class Installation:
     def installed(self) -> list[Addon]:
         """The installed addons whose folders are there, each after its dependencies.
 
-        One whose folder has vanished is reported in the log and stops nothing else. Raises StoreError when
+        One whose folder has vanished is reported in the log, with those that need it, and stops nothing else. Raises StoreError when
         nothing is installed yet.
         """
         with self.store.read() as session:
             if not inspect(session.connection()).has_table(InstalledAddon.__tablename__):
                 raise StoreError("The store is empty; run 'certbridge addons install' first.")
             names = set(session.scalars(select(InstalledAddon.name)))
-        for name in sorted(names - set(self.addons)):
+        standing = complete(self.addons)
+        for name in sorted(names - set(standing)):
             logging.getLogger(__name__).warning(
-                "The installed addon %s has vanished: its folder is not there any more; put it back.", name
+                "The installed addon %s cannot run: it needs one that is not there; put that one back."
+                if name in self.addons
+                else "The installed addon %s has vanished: its folder is not there any more; put it back.",
+                name,
             )
-        return [addon for addon in in_order(self.addons) if addon.name in names]
+        return [addon for addon in in_order(standing) if addon.name in names]
 
     def room(self, addon: Addon, name: str) -> Any:
         """The addon's module of this name (`commands`, `controllers`, `tasks` …), or None when it has no such room."""

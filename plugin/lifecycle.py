@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from plugin import schedules
@@ -37,9 +38,10 @@ def install(installation: Installation, wanted: Iterable[str] | None = None) -> 
         with installation.store.write() as session:
             try:
                 done.append(_install(session, addon, installation))
-            except ValueError as error:
+            except (ValueError, SQLAlchemyError) as error:
+                reason = error.orig if isinstance(error, DBAPIError) else error
                 raise AddonError(
-                    f"The addon {addon.name} was not installed: {error}. Nothing of it was changed."
+                    f"The addon {addon.name} was not installed: {reason}. Nothing of it was changed."
                 ) from error
     installation.__dict__.pop("installed", None)
     return done

@@ -9,7 +9,7 @@ import importlib.util
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,46 @@ KEYS: dict[str, type] = {
     "installable": bool,
 }
 REQUIRED = ("name", "version", "license", "depends")
-VERSION = re.compile(r"^(\d+\.0\.)?\d+\.\d+(\.\d+)?$")
+VERSION = re.compile(r"(\d+\.0\.)?\d+\.\d+(\.\d+)?")
+PLACE = re.compile(r"\w+(\.\w+)*:\w+")
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_schedule(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and {"task", "every"} <= value.keys() <= {"task", "every", "argument"}
+        and all(isinstance(text, str) for text in value.values())
+    )
+
+
+def _is_place(value: Any) -> bool:
+    return PLACE.fullmatch(value) is not None
+
+
+# What the values of a key must look like within, and how that is said.
+SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "depends": (_are_texts, "a list of addons' names"),
+    "external_dependencies": (
+        lambda value: value.keys() <= {"python", "bin"} and all(_are_texts(names) for names in value.values()),
+        "lists of names under 'python' and 'bin'",
+    ),
+    "schedules": (
+        lambda value: all(isinstance(name, str) and _is_schedule(value[name]) for name in value),
+        "a dict with 'task' and 'every' (and 'argument', if the task takes one) under each schedule's name",
+    ),
+    "wakes": (
+        lambda value: all(isinstance(text, str) for pair in value.items() for text in pair),
+        "tasks' names under topics",
+    ),
+    "connector": (_is_place, "'module:attribute'"),
+    "target": (_is_place, "'module:attribute'"),
+    "on_start": (_is_place, "'module:attribute'"),
+    "summaries": (_is_place, "'module:attribute'"),
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +107,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """
     try:
         manifest = ast.literal_eval(path.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ManifestError(
             f"{path}: not a dict of plain literals ({error}); write strings, lists and dicts only."
         ) from None
@@ -79,10 +118,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
             raise ManifestError(f"{path}: unknown key {key!r}; the known ones are {', '.join(KEYS)}.")
         if not isinstance(value, KEYS[key]):
             raise ManifestError(f"{path}: {key!r} must be a {KEYS[key].__name__}, not {type(value).__name__}.")
+        if key in SHAPES and not SHAPES[key][0](value):
+            raise ManifestError(f"{path}: {key!r} must be {SHAPES[key][1]}; mend it.")
     for key in REQUIRED:
         if key not in manifest:
             raise ManifestError(f"{path}: the key {key!r} is missing; add it.")
-    if not VERSION.match(manifest["version"]):
+    if not VERSION.fullmatch(manifest["version"]):
         raise ManifestError(f"{path}: version {manifest['version']!r} is not of the form x.y or x.y.z; mend it.")
     return manifest
 
@@ -135,6 +176,15 @@ def in_order(addons: Mapping[str, Addon], wanted: Iterable[str] | None = None) -
     for name in addons if wanted is None else wanted:
         visit(name, ())
     return [addons[name] for name in sorted(depth, key=lambda name: (depth[name], name))]
+
+
+def complete(addons: Mapping[str, Addon]) -> dict[str, Addon]:
+    """Those of `addons` that stand on nothing that is missing; the others cannot run until it is back."""
+    kept = dict(addons)
+    while lacking := [name for name, addon in kept.items() if not kept.keys() >= set(addon.depends)]:
+        for name in lacking:
+            del kept[name]
+    return kept
 
 
 def check_external(addon: Addon) -> None:

@@ -22,7 +22,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 
 from plugin.errors import StoreError
-from plugin.manifests import Addon, discover, in_order
+from plugin.manifests import Addon, complete, discover, in_order
 from plugin.store import Base, Exact, Json, Store, UtcDateTime
 
 MIGRATION = '''"""{message}."""
@@ -52,8 +52,8 @@ def version_table(addon: Addon) -> str:
 
 
 def load_models(addons: Mapping[str, Addon]) -> None:
-    """Import every addon's models, so that the mappers know each other."""
-    for addon in in_order(addons):
+    """Import the models of every addon that can run, so that the mappers know each other."""
+    for addon in in_order(complete(addons)):
         if (addon.path / "models.py").is_file():
             importlib.import_module(f"{addon.name}.models")
 

@@ -51,8 +51,10 @@ def untouch(session: Session, limit: int) -> list[int]:
     Two workers never get the same person; a person marked again meanwhile is on the list again afterwards.
     """
     waiting = select(Touched.person_id).order_by(Touched.person_id).limit(limit).with_for_update(skip_locked=True)
-    taken = session.scalars(delete(Touched).where(Touched.person_id.in_(waiting)).returning(Touched.person_id))
-    return sorted(taken)
+    taken = list(session.scalars(waiting))
+    for chunk in chunks(taken):  # by their ids: PostgreSQL may run a limited subquery again for every row
+        session.execute(delete(Touched).where(Touched.person_id.in_(chunk)))
+    return taken
 
 
 def employed_on(day: date) -> ColumnElement[bool]:
@@ -97,6 +99,7 @@ def record_employees(session: Session, employees: Sequence[Employee], today: dat
         standing.update({assignment.person_id: assignment for assignment in session.scalars(query)})
 
     touched: set[int] = set()
+    begun: list[Assignment] = []
     new = [employee for employee in employees if employee.employee_number not in known]
     updated = 0
     for employee in employees:
@@ -107,11 +110,13 @@ def record_employees(session: Session, employees: Sequence[Employee], today: dat
         place = _place(employee, units)
         current = standing.get(person.id)
         if current is None or {name: getattr(current, name) for name in place} != place:
-            _move(session, person, current, place, today)
+            begun += _move(person, current, place, today)
             changed = True
         if changed:
             updated += 1
             touched.add(person.id)
+    session.flush()  # the index allows one standing assignment: end the old ones before the new ones begin
+    session.add_all(begun)
     touched |= _create(session, new, units, today, now)
     session.flush()
     touch(session, touched)
@@ -154,15 +159,15 @@ def _change_person(person: Person, employee: Employee, now: datetime) -> bool:
     return changed
 
 
-def _move(session: Session, person: Person, current: Assignment | None, place: dict[str, Any], today: date) -> None:
+def _move(person: Person, current: Assignment | None, place: dict[str, Any], today: date) -> list[Assignment]:
+    """End the standing assignment; the one that begins then, if any."""
     if current is not None and current.valid_from >= today:
         for name, value in place.items():  # moved twice in a day: the later word counts
             setattr(current, name, value)
-        return
+        return []
     if current is not None:
         current.valid_until = today
-        session.flush()  # the index allows one standing assignment: end this one before the next begins
-    session.add(Assignment(person_id=person.id, valid_from=today, valid_until=None, **place))
+    return [Assignment(person_id=person.id, valid_from=today, valid_until=None, **place)]
 
 
 def _create(

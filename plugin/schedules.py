@@ -5,6 +5,7 @@ stops renewing, and the work is claimed again when the lease has run out, or at 
 machine that sees that the holder is gone. A lost Celery message therefore costs a delay, never the work.
 """
 
+import logging
 import os
 import re
 import socket
@@ -14,11 +15,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from plugin.errors import LeaseHeldError, NotFoundError
 from plugin.models import Schedule
 from plugin.store import Store, insert_new
+
+log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 RENEW_EVERY = 15.0
@@ -34,7 +38,7 @@ def holder_name() -> str:
 
 def seconds_of(every: str) -> int:
     """The seconds of a simple ISO 8601 duration such as PT30S, PT5M, PT1H or P1D."""
-    match = re.fullmatch(r"PT?(\d+)([HMSD])", every)
+    match = re.fullmatch(r"P(?=\d+D|T\d+[HMS])T?([1-9]\d*)([HMSD])", every)
     if match is None:
         raise ValueError(f"{every!r} is no interval; write for instance PT30S, PT5M, PT1H or P1D")
     return int(match[1]) * {"S": 1, "M": 60, "H": 3600, "D": 86400}[match[2]]
@@ -78,12 +82,15 @@ def lease(store: Store, name: str, clock: Clock, *, only_if_due: bool = False) -
 
     def renew() -> None:
         while not stop.wait(RENEW_EVERY):
-            with store.write() as session:
-                session.execute(
-                    update(Schedule)
-                    .where(Schedule.name == name, Schedule.holder == holder)
-                    .values(leased_until=clock() + LEASE)
-                )
+            try:
+                with store.write() as session:
+                    session.execute(
+                        update(Schedule)
+                        .where(Schedule.name == name, Schedule.holder == holder)
+                        .values(leased_until=clock() + LEASE)
+                    )
+            except SQLAlchemyError as error:  # the store may answer again before the lease ends
+                log.warning("The lease of %s could not be renewed (%s); trying again.", name, type(error).__name__)
 
     renewer = threading.Thread(target=renew, name=f"lease {name}", daemon=True)
     renewer.start()

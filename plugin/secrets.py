@@ -50,6 +50,8 @@ class SecretReference(BaseModel):
         path = folder / self.file
         try:
             value = path.read_text(encoding="utf-8").partition("\n")[0].strip()
+        except UnicodeDecodeError:
+            raise SecretError(f"The secret's file {path} is not UTF-8 text; write the secret anew.") from None
         except OSError as error:
             raise SecretError(
                 f"The secret's file {path} cannot be read ({error.strerror}); create it, readable by this user only."
@@ -74,6 +76,8 @@ class KeyRing:
         try:
             text = path.read_text(encoding="utf-8")
             mode = stat.S_IMODE(path.stat().st_mode)
+        except UnicodeDecodeError:
+            raise SecretError(f"The key file {path} is not a file of keys; restore it from your backup.") from None
         except OSError as error:
             raise SecretError(
                 f"The key file {path} cannot be read ({error.strerror}); restore it from your backup, or make a new one "
@@ -102,10 +106,12 @@ class KeyRing:
 
 def create_key_file(path: Path) -> None:
     """Write a new key file, readable by its owner only. Raises SecretError when one is there already."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        raise SecretError(f"{path} exists already; what it encrypted would be lost. Nothing was changed.")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise SecretError(f"{path} exists already; what it encrypted would be lost. Nothing was changed.") from None
+    except OSError as error:
+        raise SecretError(f"{path} cannot be created ({error.strerror}); check [secrets] key_file.") from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(Fernet.generate_key().decode() + "\n")

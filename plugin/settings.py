@@ -7,6 +7,7 @@ that addon's own; it reads them with `Settings.section`. Every key stands, expla
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -28,7 +29,7 @@ class StrictModel(BaseModel):
 
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError(f"{name!r} is no IANA time zone; write for instance Asia/Shanghai")
+        raise ValueError("this is no IANA time zone; write for instance Asia/Shanghai")
     return name
 
 
@@ -53,15 +54,15 @@ class PeopleSettings(StrictModel):
 
 
 class StoreSettings(StrictModel):
-    """`[store]`: the database."""
+    """`[store]`: the database. Its URL may hold a password when it comes from the environment."""
 
-    url: str = "sqlite:///var/certbridge.db"
+    url: Annotated[str, Field(repr=False)] = "sqlite:///var/certbridge.db"
 
 
 class BrokerSettings(StrictModel):
     """`[broker]`: what carries Celery's messages between processes; memory:// serves `certbridge run` only."""
 
-    url: str = "memory://"
+    url: Annotated[str, Field(repr=False)] = "memory://"
 
 
 class WebSettings(StrictModel):
@@ -97,7 +98,7 @@ class SourceSettings(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     connector: str
-    every: Annotated[str, Field(pattern=r"^PT?\d+[HMSD]$")] = "PT1H"
+    every: Annotated[str, Field(pattern=r"^P([1-9]\d*D|T[1-9]\d*[HMS])$")] = "PT1H"
 
 
 class Settings(BaseModel):
@@ -150,8 +151,20 @@ def _with_environment(values: dict[str, Any], environment: Mapping[str, str]) ->
             table = values
             for part in tables:
                 table = table.setdefault(part, {})
-            table[key] = value
+                if not isinstance(table, dict):
+                    raise SettingsError(
+                        f"{name} means a key of a table, but {part} is a single value; mend one of them."
+                    )
+            table[key] = _from_text(value)
     return values
+
+
+def _from_text(text: str) -> Any:
+    """What an environment variable holds: a list or a table as TOML writes them, or else the text itself."""
+    if text.startswith(("[", "{")):
+        with suppress(tomllib.TOMLDecodeError):
+            return tomllib.loads(f"value = {text}")["value"]
+    return text
 
 
 def load_settings(path: Path, environment: Mapping[str, str] = os.environ, addons: tuple[str, ...] = ()) -> Settings:

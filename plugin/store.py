@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import Numeric, TypeDecorator, TypeEngine
@@ -116,8 +116,15 @@ class Store:
     """The database of one installation."""
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        if parsed.drivername == "postgresql":
+        try:
+            parsed = make_url(url)
+        except (ArgumentError, ValueError):
+            # The URL itself must not be repeated: it may hold a password.
+            raise StoreError(
+                "[store] url is no URL of a database; write sqlite:///… or postgresql://…, and in a password %40 for @, "
+                "%3A for :, %2F for /."
+            ) from None
+        if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if not self.is_sqlite and parsed.get_backend_name() != "postgresql":
@@ -148,7 +155,7 @@ class Store:
         try:
             with self.engine.connect():
                 pass
-        except OperationalError as error:
+        except DatabaseError as error:
             where = self.engine.url.render_as_string(hide_password=True)
             raise StoreError(
                 f"The database {where} cannot be reached: {error.orig}. Check [store] url and that it runs."
@@ -183,10 +190,14 @@ def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
 
 
 def upsert(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
-    """Insert `rows`, or set their columns where the unique columns `key` are there already. All rows have the same keys."""
+    """Insert `rows`, or set their columns where the unique columns `key` are there already. All rows have the same keys.
+
+    Of rows with the same `key` the last one counts.
+    """
     if rows:
         changed = [name for name in rows[0] if name not in key]
-        _insert(session, model.__table__, rows, key, changed)
+        newest = {tuple(row[name] for name in key): row for row in rows}  # PostgreSQL sets a row once a statement
+        _insert(session, model.__table__, list(newest.values()), key, changed)
 
 
 def _insert(

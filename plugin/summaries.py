@@ -25,5 +25,6 @@ SummaryFunction = Callable[[Session, datetime], list[Summary]]
 def summarise(installation: Installation) -> list[Summary]:
     """The summaries of every installed addon, in the order of the addons."""
     functions: dict[str, SummaryFunction] = installation.provided("summaries")
+    now = installation.clock().astimezone(installation.settings.organisation.zone)  # its date is the organisation's day
     with installation.store.read() as session:
-        return [summary for function in functions.values() for summary in function(session, installation.clock())]
+        return [summary for function in functions.values() for summary in function(session, now)]

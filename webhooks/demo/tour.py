@@ -8,6 +8,7 @@ import csv
 import json
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -95,6 +96,7 @@ class Places:
 def demo(serve: bool, people: int, folder: Path) -> None:
     """Show the whole way: a sandbox Moodle, CertBridge, a sandbox HR system, on this machine."""
     begun = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the processes below are ended with this one
     with ExitStack() as stack:
         _say("Installing the addons, writing rules and requirements")
         places, home = prepare(folder, people, datetime.now(UTC))
