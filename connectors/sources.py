@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from typing import cast
 
 from connectors.streams import Connector
+from connectors.sync import SYNC
 from plugin import schedules
 from plugin.errors import NotFoundError, SettingsError
 from plugin.installation import Installation, load_object
 from plugin.manifests import check_external
-
-SYNC = "connectors.sync"
 
 
 def connector_of(installation: Installation, source: str) -> Connector:

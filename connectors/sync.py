@@ -20,10 +20,13 @@ from connectors.records import Record
 from connectors.storing import Counts, Moment, store_records
 from connectors.streams import Connector, Cursor, Page, Stream, pass_number
 from plugin.errors import RecordRefusedError, SourceError
+from plugin.models import Schedule
 from plugin.schedules import Clock
 from plugin.store import Store, upsert
 
 log = logging.getLogger(__name__)
+
+SYNC = "connectors.sync"  # the task that pulls a source, in its schedule
 
 RUNNING, DONE, PARTIAL, FAILED = "running", "done", "partial", "failed"
 SILENT_FOR = timedelta(minutes=10)
@@ -77,10 +80,11 @@ def sync(
 def is_settled(session: Session, sources: Iterable[str], now: datetime) -> bool:
     """Whether every source has been pulled at least once, not in vain, and none is being pulled now.
 
-    What is derived from half of the facts would be wrong, and HR would be told. A pull that has said nothing for
-    ten minutes counts as given up.
+    What is derived from half of the facts would be wrong, and HR would be told. A pull that nobody holds the lease of and
+    that has said nothing for ten minutes counts as given up.
     """
-    pulling = select(SyncRun.id).where(SyncRun.status == RUNNING, SyncRun.heartbeat_at > now - SILENT_FOR)
+    leased = select(Schedule.name).where(Schedule.task == SYNC, Schedule.leased_until > now).exists()
+    pulling = select(SyncRun.id).where(SyncRun.status == RUNNING, (SyncRun.heartbeat_at > now - SILENT_FOR) | leased)
     if session.scalars(pulling.limit(1)).first() is not None:
         return False
     pulled = set(session.scalars(select(SyncRun.source).where(SyncRun.status.in_((DONE, PARTIAL))).distinct()))
@@ -129,9 +133,12 @@ class _Pull:
         with self.store.read() as session:
             state = session.get(StreamState, (self.source, stream.name))
         cursor: Cursor | None = tuple(state.cursor) if state else None
+        from_the_start = cursor is None or len(cursor) == 1
         for page in stream.pull(cursor):
             with self.store.write() as session:
                 counts, read = self._store_page(session, stream, page, pass_number(cursor))
+                if page.ends_pass and from_the_start:  # an earlier run did not read the beginning of this pass
+                    quarantine.resolve_vanished(session, self.source, stream.name, self.started_at, self.clock())
             cursor = page.cursor
             self.progress(stream.name, read, counts)
 
@@ -162,8 +169,6 @@ class _Pull:
         counts = store_records(session, self.source, records, scope, moment)
         quarantine.put(session, self.source, stream.name, refused, now)
         quarantine.resolve(session, self.source, stream.name, keys, now)
-        if page.ends_pass:
-            quarantine.resolve_vanished(session, self.source, stream.name, self.started_at, now)
         upsert(
             session,
             StreamState,

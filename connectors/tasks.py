@@ -1,7 +1,7 @@
 """The Celery tasks of the connectors."""
 
-from connectors.sources import SYNC, connector_of
-from connectors.sync import sync
+from connectors.sources import connector_of
+from connectors.sync import SYNC, sync
 from plugin.installation import Installation
 
 

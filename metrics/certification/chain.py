@@ -15,10 +15,10 @@ All moments are aware and in UTC; every calendar sum is made on the organisation
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -67,10 +67,11 @@ class Dates(NamedTuple):
 class Rulebook:
     """The versions of one certification's rule in the order in which they decide, made ready for any number of people.
 
-    Raises ValueError without a version.
+    `learnt` says when each version came to be, where that matters: before that moment nothing is decided by it, so that
+    awards granted under an older version stand. Raises ValueError without a version.
     """
 
-    def __init__(self, rules: Iterable[Rule], zone: ZoneInfo) -> None:
+    def __init__(self, rules: Iterable[Rule], zone: ZoneInfo, learnt: Mapping[int, datetime] | None = None) -> None:
         versions = sorted(rules, key=lambda rule: (rule.effective_from or date.min, rule.version))
         if not versions:
             raise ValueError("a certification needs at least one version of its rule")
@@ -86,6 +87,20 @@ class Rulebook:
             if rule.effective_from is not None and rule.effective_from != versions[0].effective_from
         }
         self.criteria = Criteria(section for rule in versions for section in (rule.earn, rule.renew))
+        first = min(self.by_version)
+        times = {moment for version, moment in (learnt or {}).items() if version != first}
+        self.learnt = tuple(sorted(times))
+        self._stages = [
+            Rulebook(
+                (rule for rule in versions if rule.version == first or (learnt or {})[rule.version] < moment), zone
+            )
+            for moment in self.learnt
+        ]
+
+    def known(self, at: datetime) -> "Rulebook":
+        """The book as it stood at `at`: with the versions that had come to be, the first one always."""
+        stage = bisect_right(self.learnt, at)
+        return self if stage == len(self._stages) else self._stages[stage]
 
     def in_force(self, moment: datetime) -> Rule:
         """The version that decides an award achieved at `moment`."""
@@ -126,6 +141,18 @@ def derive(book: Rulebook, pieces: Iterable[Piece], as_of: datetime, holdings: H
     certifications in our own store, as known at `as_of`.
     """
     listed = list(pieces)
+    learnt = [moment for moment in book.learnt if moment <= as_of]
+    if not learnt:
+        return _folded(book.known(as_of), listed, as_of, holdings)
+    awards = _folded(book.known(EARLIEST), listed, learnt[0] - timedelta.resolution, holdings)
+    moments = knowledge_moments(book.known(as_of), listed, as_of, holdings)
+    for moment in sorted({*learnt, *(moment for moment in moments if moment >= learnt[0])}):
+        awards = advance(book.known(moment), awards, listed, moment, holdings)
+    return awards
+
+
+def _folded(book: Rulebook, listed: list[Piece], as_of: datetime, holdings: Holdings | None) -> list[Award]:
+    """All steps up to `as_of`, by versions that were all known before the first of them."""
     facts, awards, chain = Facts(book.criteria, book.zone), _NONE, _NONE
     counting = _counting(book, listed, as_of)
     if _is_in_order(book, counting):

@@ -108,6 +108,7 @@ def decide(case: PersonCase, code: str, book: Rulebook, at: datetime, known: boo
     duties = case.duties.get(code, [])
     if not (known or duties or code in case.wanted or concerns(book, case.pieces)):
         return
+    book = book.known(at)
     holdings = case.holdings(code)
     awards = derive(book, case.pieces, at, holdings)
     due = min((duty.due_at for duty in duties if duty.holds and duty.due_at is not None), default=None)

@@ -36,7 +36,7 @@ def explain(
         decide(case, other, book, as_of, known=other == code)
     due = [duty.due_at for duty in case.duties.get(code, []) if duty.holds and duty.due_at is not None]
     answer: dict[str, Any] = explain_standing(
-        books[code],
+        books[code].known(as_of),
         case.awards[code],
         case.pieces,
         as_of,

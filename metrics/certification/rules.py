@@ -71,7 +71,11 @@ def load_rules(session: Session) -> dict[str, list[Rule]]:
 def load_books(session: Session, zone: ZoneInfo) -> dict[str, Rulebook]:
     """Every certification's rulebook, each after those that it needs."""
     rules = load_rules(session)
-    return {code: Rulebook(rules[code], zone) for code in in_order_of_need(rules)}
+    rows = session.execute(select(CertificationRule.code, CertificationRule.version, CertificationRule.created_at))
+    learnt: dict[str, dict[int, datetime]] = {}
+    for code, version, created_at in rows:
+        learnt.setdefault(code, {})[version] = created_at
+    return {code: Rulebook(rules[code], zone, learnt[code]) for code in in_order_of_need(rules)}
 
 
 def in_order_of_need(rules: Mapping[str, Iterable[Rule]]) -> list[str]:

@@ -335,6 +335,26 @@ def test_awards_do_not_depend_on_how_evidence_came_in(scene: Scene) -> None:
     assert len(stepwise) == 2
 
 
+def test_a_new_version_of_a_rule_leaves_granted_awards_alone(scene: Scene) -> None:
+    """Awards granted under the old version keep their dates; what is earned afterwards is granted by the new one."""
+    scene.earn(NOW - timedelta(days=100))
+    scene.derive()
+    granted = _awards(scene)
+    scene.now += timedelta(days=1)
+    with scene.store.write() as session:
+        import_rule(session, FIRE.replace("P1Y", "P3Y"), "test", scene.now)
+    assert scene.derive() == []
+    assert _awards(scene) == granted
+    scene.now = datetime(2027, 8, 1, tzinfo=UTC)
+    scene.earn(scene.now)
+    [*_, (type_, data)] = scene.derive()
+    assert (type_, data["rule_version"], data["valid_until"]) == (
+        "certification.renewed",
+        2,
+        "2030-08-01T08:00:00+08:00",
+    )
+
+
 def _awards(scene: Scene) -> list[tuple[Any, ...]]:
     with scene.store.read() as session:
         columns = (Award.number, Award.achieved_at, Award.valid_from, Award.valid_until, Award.basis, Award.revoked_at)
