@@ -8,4 +8,5 @@
     "depends": ["plugin"],
     "on_start": "connectors.sources:ensure_schedules",
     "summaries": "connectors.counts:summaries",
+    "doctor": "connectors.doctor:doctor",
 }

@@ -1,6 +1,7 @@
 """`certbridge sync`, `certbridge sources` and `certbridge quarantine`."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 
 import click
@@ -51,9 +52,12 @@ def _severity(status: int) -> int:
 
 
 def _pull(context: Context, home: Installation, source: str, *, quiet: bool) -> SyncResult:
-    def progress(stream: str, read: int, _counts: Counts) -> None:
+    totals: Counter[str] = Counter()
+
+    def progress(stream: str, page: str | None, read: int, _counts: Counts) -> None:
+        totals[stream] += read
         if not quiet and read:
-            click.echo(f"{source}, {stream}: {read} read", err=True)
+            click.echo(f"{source}, {stream}, {page or 'page'}: {read} read, {totals[stream]} in all", err=True)
 
     connector = connector_of(home, source)
     ensure_schedules(home, [source])

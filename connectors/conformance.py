@@ -23,7 +23,7 @@ from typing import Any, ClassVar, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import String, cast, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors import models
@@ -90,7 +90,7 @@ def contents(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     with store.read() as session:
         for model in PULLED:
             columns = [column for column in model.__table__.columns if column.name not in OURS | OURS_OF_PEOPLE]
-            rows = session.execute(select(*(cast(column, String) for column in columns)))
+            rows = session.execute(select(*columns))
             found[str(model.__tablename__)] = sorted((tuple(row) for row in rows), key=str)
     return found
 

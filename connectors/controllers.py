@@ -26,6 +26,7 @@ blueprint = Blueprint("connectors", __name__, template_folder="templates")
 BLUEPRINTS = [blueprint]
 MENU = [
     MenuEntry("Sync", "connectors.sync", "sync.see"),
+    MenuEntry("Unlinked accounts", "connectors.accounts", "identities.see"),
     MenuEntry("Quarantine", "connectors.quarantine", "sync.see"),
 ]
 
@@ -96,7 +97,7 @@ def sync_now(source: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/sync/accounts")
-@needs("sync.see")
+@needs("identities.see")
 def accounts() -> ResponseReturnValue:
     """The accounts of the sources that are bound to no employee, with the reason."""
     home = installation()

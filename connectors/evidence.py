@@ -18,6 +18,9 @@ from plugin import people
 from plugin.store import chunks
 
 CONTENT = ("object", "course", "category", "achieved_at", "percent", "success", "verb", "level", "hours")
+# Rows that leave out different columns are inserted together: without this each run of alike ones is a statement.
+AS_ONE = {"render_nulls": True}
+FURTHEST = Decimal("99999.9999")  # what the store can hold
 SUPERSEDED = "superseded"
 UNBOUND = "unbound"
 
@@ -110,7 +113,8 @@ def percent(score: Decimal, minimum: Decimal, maximum: Decimal) -> Decimal | Non
     """The score as a percentage of the way from minimum to maximum, to four places; None where there is no way."""
     if maximum <= minimum:
         return None
-    return ((score - minimum) * 100 / (maximum - minimum)).quantize(Decimal("0.0001"))
+    share = (score - minimum) * 100 / (maximum - minimum)
+    return min(max(share, -FURTHEST), FURTHEST).quantize(Decimal("0.0001"))
 
 
 def _pieces(row: Any) -> list[dict[str, Any]]:
@@ -173,5 +177,5 @@ def _write(session: Session, wanted: list[dict[str, Any]], now: datetime) -> Non
             execution_options={"synchronize_session": False},
         )
     if new:
-        session.execute(insert(Evidence), [{**piece, "recorded_at": now} for piece in new])
+        session.execute(insert(Evidence), [{**piece, "recorded_at": now} for piece in new], execution_options=AS_ONE)
     people.touch(session, {piece["person_id"] for piece in new} | {found.person_id for found in superseded})

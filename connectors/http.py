@@ -9,12 +9,13 @@ import email.utils
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from plugin.errors import SourceUnavailableError
@@ -60,25 +61,29 @@ class HttpClient:
         self._sleep = sleep
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
+        self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 
     def post_form(self, url: str, fields: Mapping[str, str]) -> Answer:
-        """POST `fields` once. Raises TryAgainError when there is no whole answer, or it is 429 or 5xx."""
+        """POST `fields` once. Raises TryAgainError when there is no whole answer in time, or it is 429 or 5xx."""
+        until = time.monotonic() + self.timeout
         try:
             with self._session().post(
-                url, data=fields, timeout=(10, self.timeout), allow_redirects=False, stream=True
+                url, data=fields, timeout=(min(10, self.timeout), self.timeout), allow_redirects=False, stream=True
             ) as response:
-                body = self._read(response)
-                if response.status_code == 429 or response.status_code >= 500:
-                    raise TryAgainError(
-                        f"the server answered HTTP {response.status_code}",
-                        _seconds(response.headers.get("Retry-After")),
-                    )
-                return Answer(response.status_code, response.headers.get("Content-Type", ""), body)
-        except requests.Timeout:
-            raise TryAgainError(f"no answer within {self.timeout:g} seconds") from None
-        except requests.RequestException as error:
-            raise TryAgainError(f"no connection ({_kind(error)})") from None
+                body = b"" if response.is_redirect else self._read(response, until)
+                status, headers = response.status_code, response.headers
+        except TryAgainError:
+            raise
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
+            failure = self._late()
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            failure = TryAgainError(f"no connection ({_kind(error)})")
+        else:
+            if status == 429 or status >= 500:
+                raise TryAgainError(f"the server answered HTTP {status}", _seconds(headers.get("Retry-After")))
+            return Answer(status, headers.get("Content-Type", ""), body)
+        raise failure  # out here it has no context: what failed within holds the request, and with it the token
 
     def retrying(self, attempt: Callable[[], Outcome]) -> Outcome:
         """What `attempt` returns, trying again while it raises TryAgainError; the last one is raised."""
@@ -95,11 +100,21 @@ class HttpClient:
         """`function` of each item, a few at a time, in the order of the items."""
         if len(items) <= 1 or self.connections == 1:
             return [function(item) for item in items]
-        with ThreadPoolExecutor(self.connections, thread_name_prefix="pull") as pool:
-            return list(pool.map(function, items))
+        # One pool for as long as the client lives: each of its threads keeps a connection.
+        self._pool = self._pool or ThreadPoolExecutor(self.connections, thread_name_prefix="pull")
+        outcomes = [self._pool.submit(function, item) for item in items]
+        try:
+            return [outcome.result() for outcome in outcomes]
+        finally:
+            for outcome in outcomes:
+                outcome.cancel()
+            wait(outcomes)
 
     def close(self) -> None:
         """Give every connection back."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
         for session in self._sessions:
             session.close()
 
@@ -115,22 +130,28 @@ class HttpClient:
                 self._sessions.append(session)
         return session
 
-    def _read(self, response: requests.Response) -> bytes:
+    def _read(self, response: requests.Response, until: float) -> bytes:
+        """The body; as it comes in, so that a server that sends it in drops is not waited for beyond `until`."""
         parts: list[bytes] = []
         size = 0
-        for part in response.iter_content(1024 * 1024):
+        while part := response.raw.read1(1024 * 1024, decode_content=True):
             size += len(part)
             if size > LARGEST_ANSWER:
                 raise TryAgainError(f"the answer is larger than {LARGEST_ANSWER // 1024 // 1024} MiB")
+            if time.monotonic() > until:
+                raise self._late()
             parts.append(part)
         return b"".join(parts)
 
+    def _late(self) -> TryAgainError:
+        return TryAgainError(f"no answer within {self.timeout:g} seconds")
 
-def _kind(error: requests.RequestException) -> str:
+
+def _kind(error: Exception) -> str:
     """What went wrong, in a word: the text of these exceptions may hold addresses."""
     if isinstance(error, requests.exceptions.SSLError):
         return "the certificate was not accepted"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+    if isinstance(error, urllib3.exceptions.HTTPError):
         return "it broke off in the middle of the answer"
     return "refused or broken off" if isinstance(error, requests.ConnectionError) else type(error).__name__
 
@@ -139,10 +160,12 @@ def _seconds(retry_after: str | None) -> float | None:
     """The value of a Retry-After header (RFC 9110, section 10.2.3): seconds, or a date; None when it is neither."""
     if retry_after is None:
         return None
-    if retry_after.strip().isdigit():
+    if retry_after.strip().isascii() and retry_after.strip().isdigit():
         return float(retry_after)
     try:
         date = email.utils.parsedate_to_datetime(retry_after)
     except ValueError:
         return None
+    if date.tzinfo is None:  # it says -0000
+        date = date.replace(tzinfo=UTC)
     return max(0.0, (date - datetime.now(UTC)).total_seconds())

@@ -21,16 +21,17 @@ def required(raw: Mapping[str, Any], field: str) -> Any:
 
 
 def key(raw: Mapping[str, Any], field: str) -> str:
-    """An id, as text: a whole number above 0, or a text that is not empty."""
+    """An id, as text: a whole number above 0, or a text that is not empty, of at most 200 characters."""
     value = required(raw, field)
     if (
         isinstance(value, bool)
         or not isinstance(value, int | str)
         or (isinstance(value, int) and value <= 0)
         or value == ""
+        or len(str(value)) > 200
     ):
         raise RecordRefusedError(f"The field {field!r} holds {value!r}, which is no id.")
-    return str(value)
+    return storable(str(value))
 
 
 def text(raw: Mapping[str, Any], field: str, limit: int = 500) -> str | None:
@@ -40,7 +41,12 @@ def text(raw: Mapping[str, Any], field: str, limit: int = 500) -> str | None:
         return None
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise RecordRefusedError(f"The field {field!r} holds {type(value).__name__} where a text belongs.")
-    return str(value).strip()[:limit] or None
+    return storable(str(value)).strip()[:limit] or None
+
+
+def storable(value: str) -> str:
+    """The text with what no database takes as text (NUL, halves of surrogate pairs) marked as unreadable."""
+    return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def flag(raw: Mapping[str, Any], field: str) -> bool | None:
@@ -66,7 +72,7 @@ def moment(raw: Mapping[str, Any], field: str) -> datetime | None:
 
 
 def number(raw: Mapping[str, Any], field: str) -> Decimal | None:
-    """A number that is neither infinite nor beyond 999,999,999; None when it is absent or null."""
+    """A number, neither infinite nor beyond 999,999,999, to the five places that are kept; None when it is absent or null."""
     value = raw.get(field)
     if value is None:
         return None
@@ -78,7 +84,7 @@ def number(raw: Mapping[str, Any], field: str) -> Decimal | None:
         raise RecordRefusedError(f"The field {field!r} holds {value!r} where a number belongs.") from None
     if not exact.is_finite() or abs(exact) > 999_999_999:
         raise RecordRefusedError(f"The field {field!r} holds {value!r}, which is out of bounds.")
-    return exact
+    return exact if int(exact.as_tuple().exponent) >= -5 else exact.quantize(Decimal("0.00001"))
 
 
 def day(raw: Mapping[str, Any], field: str) -> date | None:

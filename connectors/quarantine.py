@@ -3,6 +3,7 @@
 A record that is read well later, or a request that succeeds later, resolves what was quarantined under its key.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from connectors.models import Quarantined
+from connectors.parse import storable
 from plugin.store import chunks
 
 
@@ -27,7 +29,13 @@ class Refused:
 
 def put(session: Session, source: str, stream: str, refused: Sequence[Refused], now: datetime) -> None:
     """Quarantine `refused`; one that waits already is counted again with its newest record and reason."""
-    newest = {item.key[:300]: item for item in refused}
+    newest: dict[str, Refused] = {}
+    for item in refused:
+        key, number = item.key[:300], 1
+        while key in newest:  # records without a key of their own: each waits for itself
+            number += 1
+            key = f"{item.key[:290]}#{number}"
+        newest[key] = item
     waiting: dict[str, Quarantined] = {}
     for keys in chunks(newest):
         waiting.update(
@@ -44,15 +52,16 @@ def put(session: Session, source: str, stream: str, refused: Sequence[Refused], 
                     source=source,
                     stream=stream,
                     record_key=key,
-                    record=dict(item.record),
-                    reason=item.reason,
+                    record=_storable(dict(item.record)),
+                    reason=storable(item.reason),
                     is_request=item.is_request,
                     first_at=now,
                     last_at=now,
                 )
             )
         else:
-            row.record, row.reason, row.last_at, row.times = dict(item.record), item.reason, now, row.times + 1
+            row.record, row.reason = _storable(dict(item.record)), storable(item.reason)
+            row.last_at, row.times = now, row.times + 1
     session.flush()
 
 
@@ -106,6 +115,17 @@ def waiting_count(session: Session, source: str | None = None) -> int:
     """How many records wait in quarantine, of one source or of all."""
     query = select(func.count()).select_from(Quarantined).where(Quarantined.resolved_at.is_(None))
     return session.scalar(query.where(Quarantined.source == source) if source else query) or 0
+
+
+def _storable(value: Any) -> Any:
+    """The record with what the store's JSON cannot hold as text: numbers that are none, unreadable characters."""
+    if isinstance(value, Mapping):
+        return {storable(str(key)): _storable(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return storable(value) if isinstance(value, str) else value
 
 
 def _open(source: str, stream: str) -> Any:

@@ -56,7 +56,10 @@ class CompletionRecord:
 
 @dataclass(frozen=True, slots=True)
 class ActivityRecord:
-    """Something graded in a course. `object` is what rules call it; `pass_mark` None is 'no pass mark known'."""
+    """Something graded in a course. `object` is what rules call it.
+
+    `pass_mark` 0 is none; None says that the source does not say: what was known before stays.
+    """
 
     activity_key: str
     course_key: str

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, Select, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from connectors import evidence, identities
+from connectors.evidence import AS_ONE
 from connectors.models import Activity, Completion, Course, Enrolment, Identity, Result, SourceUser
 from connectors.records import (
     ActivityRecord,
@@ -107,7 +108,10 @@ KINDS: dict[type, Kind] = {
         in_course=lambda _source, course_key: Completion.course_key == course_key,
     ),
     ActivityRecord: Kind(
-        Activity, ("activity_key",), ("course_key", "object", "kind", "name", "minimum", "maximum", "pass_mark")
+        Activity,
+        ("activity_key",),
+        ("course_key", "object", "kind", "name", "minimum", "maximum", "pass_mark"),
+        keeps_unknown=True,
     ),
     ResultRecord: Kind(
         Result,
@@ -163,6 +167,9 @@ def _store_rows(
     updates: list[dict[str, Any]] = []
     for key, row in wanted.items():
         found = standing.get(key)
+        if found is not None and kind.model is Result and _is_another_grade(key, row, found):
+            updates.append({"id": found["id"], "submission": f"until {found['closed_at']:%Y-%m-%dT%H:%M:%S.%f}"})
+            found = None
         if found is None:
             inserts.append(_new_row(source, kind, row, moment))
             changed.created.append(key)
@@ -178,11 +185,19 @@ def _store_rows(
     if scope is not None:
         vanished = {key: found for key, found in standing.items() if key not in wanted and found["closed_at"] is None}
         updates += _close(vanished, changed, moment)
+    if updates:  # those that set the same columns side by side, for each run of them is a statement
+        session.execute(update(kind.model), sorted(updates, key=sorted))
     if inserts:
-        session.execute(insert(kind.model), inserts)
-    if updates:
-        session.execute(update(kind.model), updates)
+        session.execute(insert(kind.model), inserts, execution_options=AS_ONE)
     return changed
+
+
+def _is_another_grade(key: tuple[Any, ...], row: Mapping[str, Any], found: RowMapping) -> bool:
+    """Whether a grade without a submission to know it by had vanished, as by a reset, and was earned again since.
+
+    It is another one then, and what the first one proved goes on counting.
+    """
+    return key[-1] == "" and found["closed_at"] is not None and bool(found["achieved_at"] != row["achieved_at"])
 
 
 def _close(vanished: Mapping[tuple[Any, ...], RowMapping], changed: Changed, moment: Moment) -> list[dict[str, Any]]:
@@ -239,10 +254,20 @@ def _after_courses(session: Session, source: str, changed: Changed, moment: Mome
     evidence.record(session, moment.now, evidence.completions_of_courses(source, course_keys))
     evidence.record(session, moment.now, evidence.results_of_courses(source, course_keys))
     for chunk in chunks(key[0] for key in changed.closed):
-        for model in (Enrolment, Completion):  # nobody reads a course that is gone: close what belongs to it with it
+        enrolled = select(Enrolment.user_key).where(
+            Enrolment.source == source, Enrolment.course_key.in_(chunk), Enrolment.closed_at.is_(None)
+        )
+        people.touch(session, session.scalars(_persons(source, enrolled)))
+        activities = select(Activity.activity_key).where(Activity.source == source, Activity.course_key.in_(chunk))
+        for model, of_course in (  # nobody reads a course that is gone: close what belongs to it with it
+            (Enrolment, Enrolment.course_key.in_(chunk)),
+            (Completion, Completion.course_key.in_(chunk)),
+            (Result, Result.activity_key.in_(activities)),
+            (Activity, Activity.course_key.in_(chunk)),
+        ):
             session.execute(
                 update(model)
-                .where(model.source == source, model.course_key.in_(chunk), model.closed_at.is_(None))
+                .where(model.source == source, of_course, model.closed_at.is_(None))
                 .values(closed_at=moment.now),
                 execution_options={"synchronize_session": False},
             )
@@ -250,10 +275,14 @@ def _after_courses(session: Session, source: str, changed: Changed, moment: Mome
 
 def _after_enrolments(session: Session, source: str, changed: Changed, _moment: Moment) -> None:
     for chunk in chunks({key[1] for key in changed.all}):
-        bound = select(Identity.person_id).where(
-            Identity.source == source, Identity.unbound_at.is_(None), Identity.user_key.in_(chunk)
-        )
-        people.touch(session, session.scalars(bound))
+        people.touch(session, session.scalars(_persons(source, chunk)))
+
+
+def _persons(source: str, user_keys: Any) -> Select[int]:
+    """The persons whose these accounts are."""
+    return select(Identity.person_id).where(
+        Identity.source == source, Identity.unbound_at.is_(None), Identity.user_key.in_(user_keys)
+    )
 
 
 def _after_completions(session: Session, source: str, changed: Changed, moment: Moment) -> None:
@@ -261,8 +290,9 @@ def _after_completions(session: Session, source: str, changed: Changed, moment: 
 
 
 def _after_activities(session: Session, source: str, changed: Changed, moment: Moment) -> None:
-    """A pass mark that has become known, or changed, shows in the evidence of the results."""
-    evidence.record(session, moment.now, evidence.results_of_activities(source, [key[0] for key in changed.updated]))
+    """An activity, or its pass mark, that has become known or changed shows in the evidence of its results."""
+    keys = [key[0] for key in changed.created + changed.updated]
+    evidence.record(session, moment.now, evidence.results_of_activities(source, keys))
 
 
 def _after_results(session: Session, source: str, changed: Changed, moment: Moment) -> None:

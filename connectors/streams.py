@@ -106,6 +106,10 @@ class Connector(ABC):
     def check(self) -> list[Finding]:
         """What stands in the way of pulling, most serious first; empty when all is well."""
 
+    def about(self) -> str:
+        """What the source says of itself, in a few words for the operator; empty where it says nothing."""
+        return ""
+
     def close(self) -> None:  # noqa: B027 - not every connector holds something
         """Give connections back."""
 

@@ -31,8 +31,8 @@ SYNC = "connectors.sync"  # the task that pulls a source, in its schedule
 RUNNING, DONE, PARTIAL, FAILED = "running", "done", "partial", "failed"
 SILENT_FOR = timedelta(minutes=10)
 
-# The stream, how many items its newest page brought, and what storing them changed.
-Progress = Callable[[str, int, Counts], None]
+# The stream, what its newest page is called, how many items it brought, and what storing them changed.
+Progress = Callable[[str, str | None, int, Counts], None]
 
 
 @dataclass
@@ -140,7 +140,7 @@ class _Pull:
                 if page.ends_pass and from_the_start:  # an earlier run did not read the beginning of this pass
                     quarantine.resolve_vanished(session, self.source, stream.name, self.started_at, self.clock())
             cursor = page.cursor
-            self.progress(stream.name, read, counts)
+            self.progress(stream.name, page.key, read, counts)
 
     def mark(self, streams: Iterable[Stream], status: str, message: str | None) -> None:
         """Write down how streams ended."""

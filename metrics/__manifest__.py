@@ -8,5 +8,6 @@
     "depends": ["connectors"],
     "schedules": {"metrics.derive": {"task": "metrics.derive", "every": "PT30S"}},
     "wakes": {"people_touched": "metrics.derive"},
+    "sealed": {"award_change": ["before", "after"]},
     "summaries": "metrics.counts:summaries",
 }

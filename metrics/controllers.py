@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -19,6 +19,7 @@ from metrics import charts, explained
 from metrics.certification.explain import explain
 from metrics.certification.models import Holding, Promotion
 from metrics.figures import registry
+from metrics.figures.figure import Figure
 from metrics.figures.periods import Period
 from metrics.figures.question import Question
 from metrics.words import (
@@ -38,14 +39,14 @@ from plugin.moments import parse_moment
 from plugin.paging import Paging
 from plugin.people import employed_on, standing_on
 from plugin.store import chunks
-from plugin.web import MenuEntry, installation, language, may, needs, share
+from plugin.web import MenuEntry, about, installation, language, needs, share, today, whole
 
 blueprint = Blueprint("metrics", __name__, template_folder="templates")
 
 BLUEPRINTS = [blueprint]
 MENU = [
-    MenuEntry("My certifications", "metrics.own", None, personal=True),
-    MenuEntry("People", "metrics.people", "people.see"),
+    MenuEntry("My certifications", "metrics.own", "people.see", personal=True),
+    MenuEntry("People", "metrics.people", "people.list"),
     MenuEntry("Figures", "metrics.figures", "figures.see"),
     MenuEntry("Promotions", "metrics.promotions", "promotions.see"),
 ]
@@ -69,17 +70,21 @@ def own() -> ResponseReturnValue:
     """The reader's own page, where the account is an employee's."""
     with installation().store.read() as session:
         person = session.get(Person, g.account.person_id) if g.account.person_id is not None else None
-    if person is None:
-        raise NotFoundError(
-            gettext("Your account is not linked to an employee. Ask your administrator to enter your employee number.")
-        )
+        if person is None:
+            raise NotFoundError(
+                gettext(
+                    "Your account is not linked to an employee. Ask your administrator to enter your employee number."
+                )
+            )
+        if not _is_about(session, "people.see", person):
+            raise Forbidden
     return redirect(url_for("metrics.person", number=person.employee_number))
 
 
 @blueprint.route("/people")
-@needs("people.see")
+@needs("people.list")
 def people() -> ResponseReturnValue:
-    """Everybody with the organisation, with what each holds."""
+    """Everybody with the organisation whom the reader may see, with what each holds."""
     chosen = {name: request.args.get(name, "").strip() for name in ("search", "certification", "status", "leavers")}
     with installation().store.read() as session:
         query = _wanted_people(chosen)
@@ -100,14 +105,15 @@ def people() -> ResponseReturnValue:
 
 
 @blueprint.route("/people/<number>")
-@needs(None)
+@needs("people.see")
 def person(number: str) -> ResponseReturnValue:
-    """One person: where they stand and stood, what they hold, and the evidence."""
+    """One person: what they hold; and, for whoever may see the record, where they stand and stood, and the evidence."""
     with installation().store.read() as session:
-        found = _person(session, number)
+        found = _person(session, number, "people.see")
+        whole_record = _is_about(session, "people.record", found)
         places = _places(session, found)
-        manager = _name_of(session, places[0].manager) if places else None
-        query = select(Evidence).where(Evidence.person_id == found.id)
+        manager = _manager(session, places[0].manager) if places and whole_record else None
+        query = select(Evidence).where(Evidence.person_id == (found.id if whole_record else None))
         paging = Paging.of(session.scalar(select(func.count()).select_from(query.subquery())) or 0)
         evidence = session.scalars(
             query.order_by(Evidence.achieved_at.desc(), Evidence.id.desc()).offset(paging.offset).limit(paging.size)
@@ -115,6 +121,7 @@ def person(number: str) -> ResponseReturnValue:
         return render_template(
             "metrics/person.html",
             person=found,
+            record=whole_record,
             places=places,
             manager=manager,
             holdings=_holdings(session, [found.id]).get(found.id, []),
@@ -128,7 +135,7 @@ def person(number: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/people/<number>/certifications/<code>")
-@needs(None)
+@needs("people.record")
 def explanation(number: str, code: str) -> ResponseReturnValue:
     """Why a person's certification stands as it does, now or as of the beginning of another day."""
     home = installation()
@@ -139,7 +146,7 @@ def explanation(number: str, code: str) -> ResponseReturnValue:
     except ValueError:
         raise RefusedError(gettext("%(text)s is not a day; write it as 2026-03-01.", text=asked)) from None
     with home.store.read() as session:
-        found = _person(session, number)
+        found = _person(session, number, "people.record")
         answer = explain(session, number, code, as_of, zone, now)
         names = certification_names(session, language())
         titles = {**_titles(session, explained.objects_of(answer)), **names}
@@ -171,13 +178,14 @@ def explanation(number: str, code: str) -> ResponseReturnValue:
 def figures() -> ResponseReturnValue:
     """Every figure for a period, a department and a course, with all that is needed to judge it."""
     chosen = {name: request.args.get(name, "").strip() for name in ("period", "department", "course")}
-    chosen["period"] = chosen["period"] or str(_today().year)
+    chosen["period"] = chosen["period"] or str(today().year)
     with installation().store.read() as session:
-        question = _question(chosen)
+        question = _question(session, chosen, "figures.see")
         units = _names(session, select(Department.code, Department.name).order_by(Department.name))
         courses = _names(session, select(Course.object, Course.name).order_by(Course.name))
         measured = [
-            (definition, registry.measure(session, name, question)) for name, definition in registry.figures().items()
+            (definition, _own_part(registry.measure(session, name, question)))
+            for name, definition in registry.figures().items()
         ]
         coverage = registry.measure_by(session, "coverage", question, "department")
         months = registry.measure_by(session, "completion_rate", question, "month")
@@ -208,10 +216,10 @@ def figures() -> ResponseReturnValue:
 def figure_people(name: str, side: str) -> ResponseReturnValue:
     """The people behind a figure's numerator, its denominator, or the gap between them."""
     chosen = {key: request.args.get(key, "").strip() for key in ("period", "department", "course")}
-    chosen["period"] = chosen["period"] or str(_today().year)
+    chosen["period"] = chosen["period"] or str(today().year)
     definition = registry.definition(name)
     with installation().store.read() as session:
-        members = registry.people(session, name, _question(chosen), side)
+        members = registry.people(session, name, _question(session, chosen, "figures.names"), side)
         courses = _names(session, select(Course.object, Course.name))
     paging = Paging.of(len(members))
     return render_template(
@@ -230,7 +238,7 @@ def figure_people(name: str, side: str) -> ResponseReturnValue:
 def promotions() -> ResponseReturnValue:
     """HR's promotion and pay records, with the answer to each."""
     chosen = {name: request.args.get(name, "").strip() for name in ("search", "eligibility", "closed")}
-    query = select(Promotion, Person).join(Person, Person.id == Promotion.person_id)
+    query = select(Promotion, Person).join(Person, Person.id == Promotion.person_id).where(about("promotions.see"))
     if not chosen["closed"]:
         query = query.where(Promotion.closed_at.is_(None))
     if chosen["eligibility"]:
@@ -261,23 +269,36 @@ def promotions() -> ResponseReturnValue:
         )
 
 
-def _question(chosen: dict[str, str]) -> Question:
+def _question(session: Session, chosen: dict[str, str], right: str) -> Question:
+    """What is asked, about those for whom the reader has the right."""
     home = installation()
+    listed = None
+    if not whole(right):
+        listed = frozenset(session.scalars(select(Person.employee_number).where(about(right))))
     return Question(
         period=Period.parse(chosen["period"], home.settings.organisation.zone),
         as_of=home.clock(),
         department=chosen["department"] or None,
         with_children=True,
         course=chosen["course"] or None,
+        listed=listed,
     )
+
+
+def _own_part(figure: Figure) -> Figure:
+    """The figure without the counts of the whole organisation, for whoever sees a part of it."""
+    if whole("figures.see"):
+        return figure
+    seen = {code: count for code, count in figure.not_visible.items() if code != "unbound"}
+    return replace(figure, not_visible=seen)
 
 
 def _periods() -> list[str]:
     """Periods to choose from: this year and the one before, their quarters, and the months of this year so far."""
-    today = _today()
-    years = [str(today.year), str(today.year - 1)]
+    day = today()
+    years = [str(day.year), str(day.year - 1)]
     quarters = [f"{year}Q{number}" for year in years for number in range(1, 5)]
-    return [*years, *quarters, *(f"{today.year}-{month:02}" for month in range(1, today.month + 1))]
+    return [*years, *quarters, *(f"{day.year}-{month:02}" for month in range(1, day.month + 1))]
 
 
 def _line(line: dict[str, Any]) -> dict[str, Any]:
@@ -293,19 +314,17 @@ def _line(line: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _today() -> date:
-    home = installation()
-    return home.clock().astimezone(home.settings.organisation.zone).date()
-
-
-def _person(session: Session, number: str) -> Person:
-    """The person, for whoever may see everybody and for the person; nobody else learns whether there is one."""
-    found = session.scalars(select(Person).where(Person.employee_number == number)).one_or_none()
-    if not may("people.see") and (found is None or g.account.person_id != found.id):
-        raise Forbidden
+def _person(session: Session, number: str, right: str) -> Person:
+    """The person, for whoever has the right about them; nobody else learns whether there is one."""
+    found = session.scalars(select(Person).where(Person.employee_number == number, about(right))).one_or_none()
     if found is None:
         raise NotFoundError(gettext("There is no employee with the number %(number)s.", number=number))
     return found
+
+
+def _is_about(session: Session, right: str, person: Person) -> bool:
+    """Whether the reader has the right about this person."""
+    return session.scalar(select(Person.id).where(Person.id == person.id, about(right))) is not None
 
 
 def _called(text: str) -> ColumnElement[bool]:
@@ -313,7 +332,7 @@ def _called(text: str) -> ColumnElement[bool]:
 
 
 def _wanted_people(chosen: dict[str, str]) -> Any:
-    today = _today()
+    day = today()
     query = (
         select(
             Person.id,
@@ -322,13 +341,15 @@ def _wanted_people(chosen: dict[str, str]) -> Any:
             Person.left_on,
             Department.name.label("department"),
             Position.name.label("position"),
+            about("people.record").label("record"),
         )
-        .outerjoin(Assignment, (Assignment.person_id == Person.id) & standing_on(today))
+        .outerjoin(Assignment, (Assignment.person_id == Person.id) & standing_on(day))
         .outerjoin(Department, Department.id == Assignment.department_id)
         .outerjoin(Position, Position.id == Assignment.position_id)
+        .where(about("people.list"))
     )
     if not chosen["leavers"]:
-        query = query.where(employed_on(today))
+        query = query.where(employed_on(day))
     if chosen["search"]:
         query = query.where(_called(chosen["search"]))
     if chosen["certification"] or chosen["status"]:
@@ -376,8 +397,10 @@ def _names(session: Session, query: Any) -> dict[str, str]:
     return dict(session.execute(query).all())
 
 
-def _name_of(session: Session, number: str | None) -> str | None:
-    return session.scalar(select(Person.name).where(Person.employee_number == number)) if number else None
+def _manager(session: Session, number: str | None) -> Any:
+    """The manager's name, and whether the reader may open their page; None when there is none."""
+    query = select(Person.name, about("people.see").label("opens")).where(Person.employee_number == number)
+    return session.execute(query).one_or_none() if number else None
 
 
 def _titles(session: Session, objects: Iterable[str]) -> dict[str, str]:

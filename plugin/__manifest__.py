@@ -6,6 +6,16 @@
     "license": "Apache-2.0",
     "category": "Kernel",
     "depends": [],
+    "schedules": {
+        "plugin.seal": {"task": "plugin.seal", "every": "PT1M"},
+        "plugin.seal_all": {"task": "plugin.seal", "argument": "everything", "every": "P1D"},
+        "plugin.mail": {"task": "plugin.mail", "every": "PT10S"},
+        "plugin.forget_mail": {"task": "plugin.forget_mail", "every": "P1D"},
+    },
     "summaries": "plugin.counts:summaries",
+    "sealed": {"audit_entry": ["subject", "reason", "before", "after"]},
+    "rekey": "plugin.audit:rekey",
+    "encrypted": ["mail.sealed"],
+    "doctor": "plugin.doctor:doctor",
     "auto_install": True,
 }

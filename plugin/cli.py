@@ -48,6 +48,7 @@ class Context:
         """The installation that config.toml describes."""
         home = Installation.open(self.config)
         logging.getLogger().setLevel(home.settings.log.level)
+        click.get_current_context().find_root().call_on_close(home.store.close)
         home.store.check()
         return home
 
@@ -223,7 +224,8 @@ def create_login(context: Context, login: str, roles: tuple[str, ...], password_
     home = context.installation
     password = password_file.readline().rstrip("\n") if password_file else secrets.token_urlsafe(12)
     with home.store.write() as session:
-        create_account(session, login, password, roles, home.clock())
+        made = create_account(session, login, password, roles, home.clock())
+        made.must_change_password = password_file is None
         record_act(session, actor(), "account.create", f"account:{login}", home.clock(), after={"roles": list(roles)})
     context.say(
         f"Created the account {login} with the roles {', '.join(roles)}."
@@ -251,7 +253,7 @@ def create_api_token(context: Context, name: str, scopes: tuple[str, ...], days:
     """Create the token NAME; it is printed this once."""
     home = context.installation
     with home.store.write() as session:
-        made = create_token(session, name, scopes, home.clock(), timedelta(days=days) if days else None)
+        made = create_token(session, name, scopes, home.clock(), timedelta(days=days) if days else None, actor())
         after = {"scopes": list(scopes), "days": days}
         record_act(session, actor(), "token.create", f"token:{name}", home.clock(), after=after)
     click.echo(made)
@@ -278,7 +280,7 @@ def serve(context: Context) -> None:
     home = context.installation
     celery_app(home)
     server = _http_server(home)
-    _stop_on_signal(server.close)
+    _stop_on_signal(sys.exit)  # closing the server is not enough: it would wait for every open connection
     context.say(f"Serving on http://{home.settings.web.host}:{server.effective_port}")
     server.run()
 
@@ -373,8 +375,10 @@ def _stop_on_signal(stop: Any) -> None:
 
 def main() -> None:
     """Collect the addons' subcommands and run."""
+    __import__("plugin.setup_commands", fromlist=["register"]).register(cli)
     addons_found = discover([], PACKAGES)
     for addon in in_order(addons_found):
         if (addon.path / "commands.py").is_file():
             __import__(f"{addon.name}.commands", fromlist=["register"]).register(cli)
+    __import__("plugin.account_commands", fromlist=["register"]).register(cli)
     cli()

@@ -1,19 +1,38 @@
-"""The kernel's pages: signing in and out, the language, the start page, and the health check."""
+"""The kernel's pages: signing in and out, the language, the start page, the health check; the others are imported."""
 
 from flask import Blueprint, Response, flash, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 
+from plugin.account_controllers import blueprint as account_pages
 from plugin.accounts import sign_in as check_sign_in
+from plugin.mail_controllers import blueprint as mail_pages
 from plugin.models import Account
-from plugin.roles import RIGHTS
+from plugin.openid_controllers import blueprint as openid_pages
 from plugin.summaries import Summary, summarise
-from plugin.web import LANGUAGES, MenuEntry, installation, may, needs, opens, same_origin_path
+from plugin.user_controllers import blueprint as user_pages
+from plugin.web import (
+    LANGUAGES,
+    MenuEntry,
+    begin_session,
+    end_session,
+    installation,
+    navigation,
+    needs,
+    right_of,
+    same_origin_path,
+    whole,
+)
 
 blueprint = Blueprint("plugin", __name__, template_folder="templates")
 
-BLUEPRINTS = [blueprint]
-MENU = [MenuEntry("Overview", "plugin.home", None)]
+BLUEPRINTS = [blueprint, account_pages, user_pages, openid_pages, mail_pages]
+MENU = [
+    MenuEntry("Overview", "plugin.home", None),
+    MenuEntry("Mail", "mail.mails", "mail.see", last=True),
+    MenuEntry("Users", "users.users", "users.see", last=True),
+    MenuEntry("API tokens", "users.tokens", "users.see", last=True),
+]
 
 COUNTED = (lazy_gettext("employed"), lazy_gettext("left"))  # words of plugin.counts, for the catalogues
 
@@ -27,12 +46,7 @@ def sign_in() -> ResponseReturnValue:
         with home.store.write() as unit:
             account = check_sign_in(unit, request.form.get("login", ""), request.form.get("password", ""), home.clock())
         if account is not None:
-            language = session.get("language") or account.language
-            session.clear()
-            session.permanent = True
-            session["account"] = account.id
-            if language:
-                session["language"] = language
+            begin_session(account, home.clock())
             return redirect(target or url_for("plugin.home"))
         flash(
             gettext("Login and password do not fit, or the account is locked for some minutes. Please try again."),
@@ -45,7 +59,7 @@ def sign_in() -> ResponseReturnValue:
 @needs(None)
 def sign_out() -> ResponseReturnValue:
     """End the session."""
-    session.pop("account", None)
+    end_session()
     return redirect(url_for("plugin.sign_in"))
 
 
@@ -64,16 +78,16 @@ def language() -> ResponseReturnValue:
 @blueprint.route("/")
 @needs(None)
 def home() -> ResponseReturnValue:
-    """What there is: a few counts of every addon, as far as the reader's roles open the pages behind them."""
+    """What there is: a few counts of every addon, for whoever may see everybody behind them; the others get links."""
     cards = [_card(summary) for summary in summarise(installation()) if _shown(summary)]
-    return render_template("home.html", cards=cards, account=g.account)
+    links = [] if cards else [entry for entry in navigation() if entry.endpoint != "plugin.home"]
+    return render_template("home.html", cards=cards, links=links, account=g.account)
 
 
 def _shown(summary: Summary) -> bool:
-    """A count is for whoever may open its page; one without a page is for everybody with a right to anything."""
-    if summary.endpoint is None:
-        return any(may(right) for right in RIGHTS)
-    return opens(summary.endpoint)
+    """A count is about everybody: it is for whoever may see everybody on its page, or in the list of people."""
+    right = "people.list" if summary.endpoint is None else right_of(summary.endpoint)
+    return bool(right) and whole(str(right))
 
 
 def _card(summary: Summary) -> dict[str, object]:

@@ -35,12 +35,17 @@ KEYS: dict[str, type] = {
     "wakes": dict,
     "on_start": str,
     "summaries": str,
+    "sealed": dict,
+    "doctor": str,
+    "encrypted": list,
+    "rekey": str,
     "auto_install": bool,
     "installable": bool,
 }
 REQUIRED = ("name", "version", "license", "depends")
 VERSION = re.compile(r"(\d+\.0\.)?\d+\.\d+(\.\d+)?")
 PLACE = re.compile(r"\w+(\.\w+)*:\w+")
+COLUMN = re.compile(r"\w+\.\w+")
 
 
 def _are_texts(value: Any) -> bool:
@@ -74,10 +79,20 @@ SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: all(isinstance(text, str) for pair in value.items() for text in pair),
         "tasks' names under topics",
     ),
+    "sealed": (
+        lambda value: all(isinstance(name, str) and _are_texts(columns) for name, columns in value.items()),
+        "lists of the columns that forgetting a person blanks, under the names of append-only tables",
+    ),
     "connector": (_is_place, "'module:attribute'"),
     "target": (_is_place, "'module:attribute'"),
     "on_start": (_is_place, "'module:attribute'"),
     "summaries": (_is_place, "'module:attribute'"),
+    "doctor": (_is_place, "'module:attribute'"),
+    "rekey": (_is_place, "'module:attribute'"),
+    "encrypted": (
+        lambda value: _are_texts(value) and all(COLUMN.fullmatch(item) for item in value),
+        "a list of 'table.column'",
+    ),
 }
 
 

@@ -149,7 +149,10 @@ class Schedule(Base):
 
 
 class Account(Base):
-    """Somebody who can sign in. `roles` are names of plugin.roles; `person_id` says which employee they are."""
+    """Somebody who can sign in. `roles` are names of plugin.roles; `person_id` says which employee they are.
+
+    `session_number` stands in every session of the account: counting it up ends all of them.
+    """
 
     __tablename__ = "account"
 
@@ -163,6 +166,46 @@ class Account(Base):
     locked_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    email: Mapped[str | None] = mapped_column(String(320))
+    session_number: Mapped[int] = mapped_column(default=0, server_default="0")
+    must_change_password: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    last_signed_in_at: Mapped[datetime | None]
+
+
+class SignInLink(Base):
+    """That an account is somebody of an OpenID provider: the provider's issuer, and the subject that it knows them by."""
+
+    __tablename__ = "sign_in_link"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    issuer: Mapped[str] = mapped_column(String(500))
+    subject: Mapped[str] = mapped_column(String(300))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    linked_at: Mapped[datetime]
+
+
+class PasswordReset(Base):
+    """A one-time link by which an account's password is set anew: only the SHA-256 of its token is kept."""
+
+    __tablename__ = "password_reset"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Throttle(Base):
+    """How often something was done since `since` by whom `key` names, as far as that is limited."""
+
+    __tablename__ = "throttle"
+
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    count: Mapped[int]
+    since: Mapped[datetime] = mapped_column(index=True)
 
 
 class ApiToken(Base):
@@ -177,10 +220,15 @@ class ApiToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    created_by: Mapped[str | None] = mapped_column(String(200))
+    last_used_at: Mapped[datetime | None]
 
 
 class AuditEntry(Base):
-    """An act of a person: who did what to which record, when and why. Never changed."""
+    """An act of a person: who did what to which record, when and why. Never changed.
+
+    `person_id` says whom it is about, if anybody. It is no foreign key: the entry outlives the person.
+    """
 
     __tablename__ = "audit_entry"
 
@@ -192,3 +240,114 @@ class AuditEntry(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     before: Mapped[dict[str, Any] | None]
     after: Mapped[dict[str, Any] | None]
+    person_id: Mapped[int | None] = mapped_column(BigId, index=True)
+
+
+# The seals refer to one another and to what they seal without foreign keys: `plugin.audit.verification` names what is
+# missing, whoever took it away, and a constraint would only make it harder to look at what is left.
+
+
+class AuditSalt(Base):
+    """What salts the digests of the entries about one person; 0 stands for the installation. Erasing deletes the row."""
+
+    __tablename__ = "audit_salt"
+
+    person_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    salt: Mapped[str] = mapped_column(String(64))
+
+
+class AuditMark(Base):
+    """The mark that a row of a sealed table is in a seal, with the row's salted digest.
+
+    `erased_at` says since when the digest stands alone: the person has been forgotten, the row's payload is blank.
+    """
+
+    __tablename__ = "audit_mark"
+    __table_args__ = (
+        Index("ix_audit_mark_seal", "table_name", "seal"),
+        Index("ix_audit_mark_person", "person_id"),
+    )
+
+    table_name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    row_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    seal: Mapped[int] = mapped_column(BigId)
+    person_id: Mapped[int] = mapped_column(BigId)
+    digest: Mapped[str] = mapped_column(String(64))
+    erased_at: Mapped[datetime | None]
+
+
+class AuditSeal(Base):
+    """One link of the chain of a sealed table: a batch of its rows. Never changed.
+
+    `covers` are the rows' ids, as ranges; `digest` is over their digests; `hash` is over everything here, the hash of the
+    seal before among it. `complete` says that at `sealed_at` nothing else waited to be sealed.
+    """
+
+    __tablename__ = "audit_seal"
+
+    table_name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    number: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    sealed_at: Mapped[datetime]
+    complete: Mapped[bool]
+    covers: Mapped[list[Any]]
+    newest_at: Mapped[datetime]
+    digest: Mapped[str] = mapped_column(String(64))
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHead(Base):
+    """The newest seal of a chain, signed; who adds a seal locks this row. Number 0: nothing is sealed yet."""
+
+    __tablename__ = "audit_head"
+
+    table_name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    number: Mapped[int] = mapped_column(BigId)
+    hash: Mapped[str] = mapped_column(String(64))
+    signature: Mapped[str] = mapped_column(String(64))
+
+
+class AuditCheckpoint(Base):
+    """What retention leaves of the seals up to `number`, signed: the hash from which the chain goes on."""
+
+    __tablename__ = "audit_checkpoint"
+
+    table_name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    number: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    hash: Mapped[str] = mapped_column(String(64))
+    entries: Mapped[int] = mapped_column(BigId)
+    before: Mapped[datetime]
+    pruned_at: Mapped[datetime]
+    signature: Mapped[str] = mapped_column(String(64))
+
+
+class Mail(Base):
+    """A mail, from the moment that somebody wanted it sent. `state` is one of plugin.mail.states.
+
+    `key` makes it unique: the same reminder is never queued twice. `sealed` holds the parameters that are secrets,
+    encrypted; `content` is what was sent, without them. A mail in a digest has the digest's id in `parent_id`.
+    """
+
+    __tablename__ = "mail"
+    __table_args__ = (Index("ix_mail_state_due_at", "state", "due_at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    uid: Mapped[str] = mapped_column(String(26), unique=True)
+    key: Mapped[str] = mapped_column(String(300), unique=True)
+    recipient: Mapped[str] = mapped_column(String(320), index=True)
+    language: Mapped[str | None] = mapped_column(String(20))
+    template: Mapped[str] = mapped_column(String(100))
+    parameters: Mapped[dict[str, Any]]
+    sealed: Mapped[str | None] = mapped_column(Text)
+    digest: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("mail.id"), index=True)
+    state: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str | None] = mapped_column(Text)
+    tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    until: Mapped[datetime | None]
+    begun_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None] = mapped_column(index=True)
+    holder: Mapped[str | None] = mapped_column(String(200))
+    content: Mapped[dict[str, Any] | None]

@@ -99,7 +99,7 @@ def record_employees(session: Session, employees: Sequence[Employee], today: dat
         standing.update({assignment.person_id: assignment for assignment in session.scalars(query)})
 
     touched: set[int] = set()
-    begun: list[Assignment] = []
+    begun: list[dict[str, Any]] = []
     new = [employee for employee in employees if employee.employee_number not in known]
     updated = 0
     for employee in employees:
@@ -116,7 +116,8 @@ def record_employees(session: Session, employees: Sequence[Employee], today: dat
             updated += 1
             touched.add(person.id)
     session.flush()  # the index allows one standing assignment: end the old ones before the new ones begin
-    session.add_all(begun)
+    if begun:
+        session.execute(insert(Assignment), begun)
     touched |= _create(session, new, units, today, now)
     session.flush()
     touch(session, touched)
@@ -159,7 +160,7 @@ def _change_person(person: Person, employee: Employee, now: datetime) -> bool:
     return changed
 
 
-def _move(person: Person, current: Assignment | None, place: dict[str, Any], today: date) -> list[Assignment]:
+def _move(person: Person, current: Assignment | None, place: dict[str, Any], today: date) -> list[dict[str, Any]]:
     """End the standing assignment; the one that begins then, if any."""
     if current is not None and current.valid_from >= today:
         for name, value in place.items():  # moved twice in a day: the later word counts
@@ -167,7 +168,7 @@ def _move(person: Person, current: Assignment | None, place: dict[str, Any], tod
         return []
     if current is not None:
         current.valid_until = today
-    return [Assignment(person_id=person.id, valid_from=today, valid_until=None, **place)]
+    return [{"person_id": person.id, "valid_from": today, **place}]
 
 
 def _create(

@@ -10,13 +10,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from plugin.errors import SettingsError
+from plugin.mail.addresses import checked_address, checked_sender
+from plugin.roles import ROLES
+from plugin.secrets import SecretReference
 
 ENVIRONMENT_PREFIX = "CERTBRIDGE_"
+INTERVAL = r"^P([1-9]\d*D|T[1-9]\d*[HMS])$"  # what plugin.schedules.seconds_of reads
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -31,6 +36,16 @@ def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("this is no IANA time zone; write for instance Asia/Shanghai")
     return name
+
+
+def _checked_issuer(issuer: str) -> str:
+    """An OpenID provider's address: https, or http on this machine; empty for none."""
+    parts = urlsplit(issuer)
+    if issuer and (parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError("this is no issuer; write the address that the provider names as its own: https://…")
+    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("an issuer has an https:// address; http:// is for trying out on this machine only")
+    return issuer
 
 
 class OrganisationSettings(StrictModel):
@@ -74,6 +89,63 @@ class WebSettings(StrictModel):
     threads: Annotated[int, Field(ge=1)] = 8
 
 
+class MailSettings(StrictModel):
+    """`[mail]`: the server that sends our mails. Without a host, mails are kept and not sent."""
+
+    host: str = ""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    security: Annotated[str, Field(pattern="^(none|starttls|tls)$")] = "starttls"
+    ca_file: str = ""
+    user: str = ""
+    password: SecretReference = SecretReference(env="MAIL_PASSWORD")
+    sender: Annotated[str, AfterValidator(checked_sender)] = "CertBridge <certbridge@localhost>"
+    operators: tuple[Annotated[str, AfterValidator(checked_address)], ...] = ()
+    timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 30
+    retry_seconds: tuple[Annotated[int, Field(ge=1)], ...] = (60, 300, 1800, 7200, 21600, 43200, 86400)
+    digest_after: Annotated[str, Field(pattern=INTERVAL)] = "PT4H"
+    hold_days: Annotated[int, Field(ge=1)] = 7
+    keep_days: Annotated[int, Field(ge=1)] = 180
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a server to send with."""
+        return bool(self.host)
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> "MailSettings":
+        if self.user and self.security == "none":
+            raise ValueError('a password is not sent in clear: set security to "starttls" or "tls", or take user out')
+        return self
+
+
+class SignInSettings(StrictModel):
+    """`[sign_in]`: how long sessions last, and an OpenID provider that may say who somebody is."""
+
+    idle_hours: Annotated[int, Field(ge=1, le=168)] = 12
+    longest_hours: Annotated[int, Field(ge=1, le=720)] = 24
+    issuer: Annotated[str, AfterValidator(_checked_issuer)] = ""
+    client_id: str = ""
+    client_secret: SecretReference = SecretReference(env="OIDC_CLIENT_SECRET")
+    label: str = "OpenID Connect"
+    scopes: str = "openid profile email"
+    login_claim: str = "preferred_username"
+    number_claim: str = ""
+    groups_claim: str = "groups"
+    roles: dict[str, str] = {}
+    link_by: tuple[Annotated[str, Field(pattern="^(email|employee_number|login)$")], ...] = ()
+
+    @model_validator(mode="after")
+    def _whole(self) -> "SignInSettings":
+        if self.issuer and not self.client_id:
+            raise ValueError("issuer needs client_id: what the provider calls this installation")
+        if "employee_number" in self.link_by and not self.number_claim:
+            raise ValueError('link_by "employee_number" needs number_claim: the claim that holds it')
+        for role in self.roles.values():
+            if role not in ROLES:
+                raise ValueError(f"roles: there is no role {role!r}; the roles are {', '.join(ROLES)}")
+        return self
+
+
 class SecretsSettings(StrictModel):
     """`[secrets]`: the file of keys that encrypt what people enter and sign their sessions."""
 
@@ -98,7 +170,7 @@ class SourceSettings(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     connector: str
-    every: Annotated[str, Field(pattern=r"^P([1-9]\d*D|T[1-9]\d*[HMS])$")] = "PT1H"
+    every: Annotated[str, Field(pattern=INTERVAL)] = "PT1H"
 
 
 class Settings(BaseModel):
@@ -111,6 +183,8 @@ class Settings(BaseModel):
     store: StoreSettings = StoreSettings()
     broker: BrokerSettings = BrokerSettings()
     web: WebSettings = WebSettings()
+    mail: MailSettings = MailSettings()
+    sign_in: SignInSettings = SignInSettings()
     secrets: SecretsSettings = SecretsSettings()
     log: LogSettings = LogSettings()
     addons: AddonsSettings = AddonsSettings()

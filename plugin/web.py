@@ -2,7 +2,11 @@
 
 An addon's `controllers.py` brings `BLUEPRINTS`, and `MENU` for what stands in the navigation. A view says what
 it needs with `needs("right")` (a page) or `needs_token("scope")` (the API); one that says neither is refused
-when the application is made, unless it is listed in the blueprint's `OPEN`.
+when the application is made, unless it is one of ROOMS_FOR_ANYBODY. About whom the reader has the right is a
+condition that the view puts into its queries: `about("right")`.
+
+A session ends when nobody has used it for twelve hours, after a day in any case, and when the account's session number
+is no longer the session's: after a change of password, disabling, and signing out everywhere.
 """
 
 import functools
@@ -10,7 +14,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -20,22 +24,40 @@ from flask.typing import ResponseReturnValue
 from flask_babel import Babel, format_date, format_datetime, format_percent, get_locale, gettext, lazy_gettext
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 
-from plugin.accounts import token_opens
+from plugin.accounts import AccountRefusedError, note_use, token_opens, use_is_to_be_noted
 from plugin.errors import CertBridgeError, NotFoundError, RefusedError
 from plugin.installation import Installation
-from plugin.models import Account
-from plugin.roles import allows
+from plugin.models import Account, ApiToken, Person
+from plugin.roles import Reach, reaches, within
 
 LANGUAGES = {"en": "English", "zh_Hans_CN": "简体中文"}
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-ROOMS_FOR_ANYBODY = frozenset({"static", "plugin.sign_in", "plugin.language", "plugin.health"})
+ROOMS_FOR_ANYBODY = frozenset(
+    {
+        "static",
+        "plugin.sign_in",
+        "plugin.language",
+        "plugin.health",
+        "account.forgot",
+        "account.reset_link",
+        "account.reset",
+        "openid.begin",
+        "openid.callback",
+    }
+)
+# Where somebody may go who must first change the password that was shown to an administrator.
+ROOMS_BEFORE_THE_FIRST_PASSWORD = frozenset({"static", "account.password", "plugin.sign_out", "plugin.language"})
 
-GUARD = "certbridge_guard"  # what _check_guards looks for on a view
+GUARD = "certbridge_guard"  # the right that a page needs; None: any signed-in user
+SCOPE = "certbridge_scope"  # the scope that a call of the API needs
+SEEN_IS_NOTED_AFTER = 60  # seconds
 
 # What the pages say for these failures; the API says what Werkzeug or the view says.
 SENTENCES = {
@@ -44,6 +66,7 @@ SENTENCES = {
     404: lazy_gettext("There is no page at this address. It may have moved, or the link is mistyped."),
     405: lazy_gettext("This address cannot be opened like that. Please use the links and buttons of the pages."),
     413: lazy_gettext("What was sent is too large."),
+    429: lazy_gettext("This was asked too often. Please wait an hour and try again."),
 }
 
 P = ParamSpec("P")
@@ -56,13 +79,14 @@ csrf = CSRFProtect()
 class MenuEntry:
     """An entry of the navigation: its label (translated where it is shown), its endpoint, the right that it needs.
 
-    A personal one stands there only for accounts that are an employee's.
+    A personal one stands there only for accounts that are an employee's; a last one stands after all others.
     """
 
     label: str
     endpoint: str
     right: str | None
     personal: bool = False
+    last: bool = False
 
 
 def installation() -> Installation:
@@ -78,7 +102,7 @@ def needs(right: str | None) -> Callable[[Callable[P, R]], Callable[P, R]]:
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             if g.account is None:
                 raise Unauthorized
-            if right is not None and not allows(g.account.roles, right):
+            if right is not None and not may(right):
                 raise Forbidden
             return view(*args, **kwargs)
 
@@ -94,23 +118,38 @@ def needs_token(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            kind, _, token = request.headers.get("Authorization", "").partition(" ")
-            with installation().store.read() as unit:
-                found = (
-                    token_opens(unit, token.strip(), scope, installation().clock())
-                    if kind.lower() == "bearer"
-                    else None
-                )
+            found = _token(scope)
             if found is None:
                 raise Unauthorized(f"This call needs a bearer token with the scope {scope}.")
             g.token_name = found.name
             return view(*args, **kwargs)
 
-        setattr(guarded, GUARD, scope)
+        setattr(guarded, SCOPE, scope)
         csrf.exempt(guarded)
         return guarded
 
     return decorate
+
+
+def _token(scope: str) -> ApiToken | None:
+    """The request's bearer token, when it stands and has the scope; its use is noted, at most once a minute."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        return None
+    home = installation()
+    now = home.clock()
+    with home.store.read() as unit:
+        found = token_opens(unit, token.strip(), scope, now)
+    if found is not None and use_is_to_be_noted(found, now):
+        with home.store.write() as unit:
+            note_use(unit, found.id, now)
+    return found
+
+
+def known_scopes() -> list[str]:
+    """The scopes that the API of this installation knows."""
+    views = current_app.view_functions.values()
+    return sorted({getattr(view, SCOPE) for view in views if hasattr(view, SCOPE)})
 
 
 def create_app(home: Installation) -> Flask:
@@ -122,7 +161,7 @@ def create_app(home: Installation) -> Flask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=home.settings.web.public_url.startswith("https:"),
-        PERMANENT_SESSION_LIFETIME=timedelta(hours=12),
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=home.settings.sign_in.longest_hours),
         WTF_CSRF_TIME_LIMIT=None,  # a form is good for as long as the session
         MAX_CONTENT_LENGTH=10 * 1024 * 1024,
         BABEL_TRANSLATION_DIRECTORIES=";".join(
@@ -132,7 +171,9 @@ def create_app(home: Installation) -> Flask:
         BABEL_DEFAULT_TIMEZONE=home.settings.organisation.timezone,
     )
     app.before_request(_who)  # before the check of the form, whose failure is a page of the reader's too
+    app.before_request(_refuse_other_sites)
     csrf.init_app(app)
+    app.before_request(_first_password)
     Babel(app, locale_selector=_language)
     menu: list[MenuEntry] = []
     for addon in home.installed:
@@ -140,17 +181,21 @@ def create_app(home: Installation) -> Flask:
         for blueprint in getattr(controllers, "BLUEPRINTS", []):
             app.register_blueprint(blueprint)
         menu += getattr(controllers, "MENU", [])
+    app.extensions["certbridge_menu"] = sorted(menu, key=lambda entry: entry.last)
     _check_guards(app)
     app.after_request(_harden)
     app.register_error_handler(Exception, _explain)
     app.context_processor(
         lambda: {
-            "menu": _visible(menu),
+            "menu": navigation(),
+            "here": _here(navigation()),
             "languages": LANGUAGES,
             "language": language(),
             "organisation": home.settings.organisation,
             "locale": str(get_locale()),
             "may": may,
+            "whole": whole,
+            "single_sign_on": home.settings.sign_in.label if home.settings.sign_in.issuer else None,
         }
     )
     app.jinja_env.filters.update(day=day, moment=moment, share=share)
@@ -160,7 +205,8 @@ def create_app(home: Installation) -> Flask:
 def _session_key(home: Installation) -> bytes:
     """The key that signs sessions, derived from the key file so that it needs no file of its own."""
     home.keys  # noqa: B018 - reading it checks that the file is there and closed to others
-    return hashlib.sha256(b"session" + home.key_file.read_bytes()).digest()
+    first_key = home.key_file.read_bytes().strip().partition(b"\n")[0].strip()
+    return hashlib.sha256(b"session" + first_key).digest()
 
 
 def _check_guards(app: Flask) -> None:
@@ -169,7 +215,7 @@ def _check_guards(app: Flask) -> None:
         if (
             rule.endpoint not in ROOMS_FOR_ANYBODY
             and not rule.endpoint.endswith(".static")
-            and not hasattr(view, GUARD)
+            and not (hasattr(view, GUARD) or hasattr(view, SCOPE))
         ):
             raise RuntimeError(
                 f"{rule.endpoint} ({rule.rule}) says neither needs() nor needs_token(): anybody could open it"
@@ -177,14 +223,80 @@ def _check_guards(app: Flask) -> None:
 
 
 def _who() -> None:
-    """Who asks: the account of the session's cookie, unless it has been disabled since."""
+    """Who asks: the account of the session's cookie, as long as the session lasts."""
     g.account = None
     account_id = session.get("account")
-    if account_id is not None and request.endpoint != "static":
-        with installation().store.read() as unit:
-            account = unit.get(Account, account_id)
-        if account is not None and account.disabled_at is None:
-            g.account = account
+    if account_id is None or request.endpoint == "static":
+        return
+    home = installation()
+    now = home.clock()
+    with home.store.read() as unit:
+        account = unit.get(Account, account_id)
+    if account is None or not _lasts(account, now):
+        end_session()
+        return
+    g.account = account
+    if now.timestamp() - session["seen"] >= SEEN_IS_NOTED_AFTER:
+        session["seen"] = int(now.timestamp())
+
+
+def _lasts(account: Account, now: datetime) -> bool:
+    """Whether the request's session of this account still holds."""
+    settings = installation().settings.sign_in
+    try:
+        began, seen = (datetime.fromtimestamp(session[key], UTC) for key in ("began", "seen"))
+    except (KeyError, TypeError, ValueError):  # a session that an earlier version began
+        return False
+    return (
+        account.disabled_at is None
+        and session.get("number") == account.session_number
+        and now - seen < timedelta(hours=settings.idle_hours)
+        and now - began < timedelta(hours=settings.longest_hours)
+    )
+
+
+def session_of(account: Account, now: datetime) -> dict[str, int]:
+    """What stands in the cookie of a session of the account that begins now."""
+    moment = int(now.timestamp())
+    return {"account": account.id, "number": account.session_number, "began": moment, "seen": moment}
+
+
+def begin_session(account: Account, now: datetime, *, by_provider: bool = False) -> None:
+    """Begin a session of the account in place of whatever the cookie held; the reader's language stays."""
+    chosen = session.get("language") or account.language
+    session.clear()
+    session.permanent = True
+    session.update(session_of(account, now))
+    if chosen:
+        session["language"] = chosen
+    if by_provider:
+        session["by_provider"] = True
+
+
+def end_session() -> None:
+    """End the request's session; the reader's language stays."""
+    chosen = session.get("language")
+    session.clear()
+    if chosen:
+        session["language"] = chosen
+
+
+def _refuse_other_sites() -> None:
+    """Refuse what a browser says that another site sends; the form's token would be missing anyway."""
+    if request.method not in {"GET", "HEAD", "OPTIONS"} and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise Forbidden
+
+
+def _first_password() -> ResponseReturnValue | None:
+    """Somebody whose password was made by an administrator changes it before anything else."""
+    if (
+        g.account is None
+        or not g.account.must_change_password
+        or session.get("by_provider")
+        or request.endpoint in ROOMS_BEFORE_THE_FIRST_PASSWORD
+    ):
+        return None
+    return redirect(url_for("account.password"))
 
 
 def _language() -> str | None:
@@ -218,28 +330,62 @@ def share(value: float | Decimal | None) -> str:
     return "" if value is None else cast(str, format_percent(value, "0.0%"))
 
 
+def today() -> date:
+    """The organisation's day."""
+    home = installation()
+    return home.clock().astimezone(home.settings.organisation.zone).date()
+
+
+def reach(right: str) -> frozenset[Reach]:
+    """How far the right reaches for the reader; empty when they do not have it."""
+    account = g.get("account")
+    return frozenset() if account is None else reaches(account.roles, right, account.person_id)
+
+
 def may(right: str) -> bool:
-    """Whether the reader has the right."""
+    """Whether the reader has the right, about whomever."""
+    return bool(reach(right))
+
+
+def whole(right: str) -> bool:
+    """Whether the reader has the right about everybody."""
+    return Reach.EVERYBODY in reach(right)
+
+
+def about(right: str, column: ColumnElement[Any] | InstrumentedAttribute[Any] = Person.id) -> ColumnElement[bool]:
+    """The condition that the person in `column` is one about whom the reader has the right."""
     account = g.get("account")
-    return account is not None and allows(account.roles, right)
+    return within(reach(right), account.person_id if account else None, today(), column)
 
 
-def opens(endpoint: str) -> bool:
-    """Whether the page `endpoint` exists and the reader's roles open it."""
-    view = current_app.view_functions.get(endpoint)
-    right: Any = getattr(view, GUARD, "")
-    return view is not None and g.get("account") is not None and (right is None or (bool(right) and may(right)))
+def right_of(endpoint: str) -> str | None:
+    """The right that the page `endpoint` needs; "" when there is no such page, None when being signed in is enough."""
+    right: Any = getattr(current_app.view_functions.get(endpoint), GUARD, "")
+    return cast("str | None", right)
 
 
-def _visible(menu: list[MenuEntry]) -> list[MenuEntry]:
+def navigation() -> list[MenuEntry]:
+    """The entries of the navigation that the reader may open."""
+    menu: list[MenuEntry] = current_app.extensions["certbridge_menu"]
     account = g.get("account")
-    if account is None:
+    if account is None or (account.must_change_password and not session.get("by_provider")):
         return []
-    return [
-        entry
-        for entry in menu
-        if (entry.right is None or may(entry.right)) and (account.person_id is not None or not entry.personal)
-    ]
+    return [entry for entry in menu if _is_for(entry, account)]
+
+
+def _is_for(entry: MenuEntry, account: Account) -> bool:
+    if entry.personal:
+        found = reach(entry.right) if entry.right else {Reach.OWN}
+        return account.person_id is not None and not found.isdisjoint({Reach.OWN, Reach.EVERYBODY})
+    return entry.right is None or may(entry.right)
+
+
+def _here(menu: list[MenuEntry]) -> str | None:
+    """The entry of the navigation that the request's page belongs to: the one with the longest matching path."""
+    places = {url_for(entry.endpoint): entry.endpoint for entry in menu}
+    path = request.path
+    fitting = [place for place in places if path == place or (place != "/" and path.startswith(place + "/"))]
+    return places[max(fitting, key=len)] if fitting else None
 
 
 def _harden(response: Response) -> Response:
@@ -256,7 +402,9 @@ def _explain(error: Exception) -> ResponseReturnValue:
     status, message = _status(error)
     if request.path.startswith("/api/"):
         return {"error": message}, status
-    if isinstance(error, CSRFError):
+    if isinstance(error, AccountRefusedError):
+        message = gettext(error.sentence, **error.values)
+    elif isinstance(error, CSRFError):
         message = gettext("This form is no longer valid. Please go back, reload the page and send it again.")
     elif isinstance(error, HTTPException) and status in SENTENCES:
         message = str(SENTENCES[status])

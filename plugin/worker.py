@@ -35,15 +35,20 @@ def celery_app(installation: Installation) -> Celery:
         worker_hijack_root_logger=False,
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a scheduler that gave up would stand there and do nothing
         beat_schedule={CLAIM_DUE: {"task": CLAIM_DUE, "schedule": CLAIM_EVERY}},
-        # Without it the in-memory transport takes a second per message.
-        broker_transport_options={"polling_interval": 0.02} if url.startswith("memory:") else {},
+        broker_transport_options={
+            # Who sends a message does not wait for a broker that is away: what there is to do stands in the store.
+            **{"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
+            # Without it the in-memory transport takes a second per message.
+            **({"polling_interval": 0.02} if url.startswith("memory:") else {}),
+        },
     )
     for addon in installation.installed:
         for name, function in getattr(installation.room(addon, "tasks"), "TASKS", {}).items():
             _register(app, installation, name, function)
 
-    @app.task(name=CLAIM_DUE)  # type: ignore[untyped-decorator]  # Celery is not annotated
+    @app.task(name=CLAIM_DUE, shared=False)  # type: ignore[untyped-decorator]  # Celery is not annotated
     def claim() -> None:
         claim_due(app, installation)
 
@@ -63,7 +68,7 @@ def _register(app: Celery, installation: Installation, name: str, function: Task
         except LeaseHeldError as error:
             log.debug("%s", error)
 
-    app.task(name=name)(run)
+    app.task(name=name, shared=False)(run)  # shared ones would go to every other app of this process
 
 
 def claim_due(app: Celery, installation: Installation) -> None:

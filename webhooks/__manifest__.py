@@ -9,4 +9,6 @@
     "schedules": {"webhooks.deliver": {"task": "webhooks.deliver", "every": "PT2S"}},
     "wakes": {"events_appended": "webhooks.deliver"},
     "summaries": "webhooks.counts:summaries",
+    "doctor": "webhooks.doctor:doctor",
+    "encrypted": ["endpoint.secret"],
 }

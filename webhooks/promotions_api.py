@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest
 
 from metrics.certification import promotion
+from metrics.certification.models import Promotion
 from plugin.audit import record_act
 from plugin.web import installation, needs_token
 
@@ -91,7 +92,11 @@ def answer(promotion_id: str) -> ResponseReturnValue:
 
 
 def _note(session: Session, action: str, promotion_id: str, now: datetime, after: dict[str, Any] | None) -> None:
-    record_act(session, f"token {g.token_name}", action, f"promotion:{promotion_id}", now, after=after)
+    session.flush()  # a record proposed just now is looked up as one that was there before
+    record = session.get(Promotion, promotion_id)
+    person_id = record.person_id if record is not None else None
+    subject = f"promotion:{promotion_id}"
+    record_act(session, f"token {g.token_name}", action, subject, now, after=after, person_id=person_id)
 
 
 def _refusal(error: ValidationError) -> ResponseReturnValue:

@@ -7,6 +7,7 @@ A failure comes as HTTP 200 and is raised as one of connectors.moodle.errors.
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -104,8 +105,9 @@ class MoodleClient:
         while len(outcomes) < len(calls):
             rest = calls[len(outcomes) :]
             requests = [{"function": call.function, "arguments": json.dumps(call.arguments)} for call in rest]
-            responses = self._call(BATCH, {"requests": requests})["responses"]
-            if not responses:
+            answer = self._call(BATCH, {"requests": requests})
+            responses = answer.get("responses") if isinstance(answer, dict) else None
+            if not responses or not isinstance(responses, list):
                 raise UnreachableError(f"{BATCH}: Moodle answered none of {len(rest)} calls; the next pull asks again.")
             for call, response in zip(rest, responses, strict=False):
                 outcomes.append(self._inner(call, response))
@@ -115,9 +117,11 @@ class MoodleClient:
         try:
             if response.get("error"):
                 inner = json.loads(response["exception"])
-                return errors.reported(call.function, inner.get("errorcode", ""), inner.get("exception", ""))
+                return errors.reported(
+                    call.function, str(inner.get("errorcode") or ""), str(inner.get("exception") or "")
+                )
             return json.loads(response["data"])
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             return UnreachableError(
                 f"{call.function}: Moodle's answer within a batch is not JSON; the next pull asks again."
             )
@@ -143,7 +147,7 @@ class MoodleClient:
             unreachable.whole_source = function == SITE_INFO
             raise unreachable from None
         if isinstance(answer, dict) and ("exception" in answer or "errorcode" in answer or "error" in answer):
-            raise errors.reported(function, str(answer.get("errorcode", "")), str(answer.get("exception", "")))
+            raise errors.reported(function, str(answer.get("errorcode") or ""), str(answer.get("exception") or ""))
         return answer
 
     def _attempt(self, function: str, fields: Mapping[str, str]) -> Any:
@@ -159,13 +163,13 @@ class MoodleClient:
 
 
 def _read_json(answer: Answer) -> Any:
-    try:
+    with suppress(ValueError):
         return json.loads(answer.body)
-    except ValueError:
-        if not answer.body.strip():
-            raise TryAgainError("the answer was empty") from None
-        what = "HTML" if answer.body.lstrip()[:1] == b"<" else "something that is not JSON, or broken off"
-        raise TryAgainError(f"the answer was {what}") from None
+    # Out here what is raised has no context: json's own exception carries the whole answer along.
+    if not answer.body.strip():
+        raise TryAgainError("the answer was empty")
+    what = "HTML" if answer.body.lstrip()[:1] == b"<" else "something that is not JSON, or broken off"
+    raise TryAgainError(f"the answer was {what}")
 
 
 def flatten(arguments: Arguments, prefix: str = "") -> Iterator[tuple[str, str]]:

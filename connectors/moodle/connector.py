@@ -3,24 +3,17 @@
 from collections.abc import Sequence
 
 from connectors.http import HttpClient
-from connectors.moodle.client import BATCH, MoodleClient
-from connectors.moodle.errors import MoodleError
+from connectors.moodle.check import FUNCTIONS, check
+from connectors.moodle.client import MoodleClient
 from connectors.moodle.settings import MoodleSettings
 from connectors.moodle.streams import Completions, Courses, Enrolments, Results, Users
 from connectors.streams import Connector, Finding, Stream
 from plugin.settings import Settings
 
-FUNCTIONS: dict[str, str] = {
-    "core_user_get_users": "no accounts are read, so nothing can be bound to employees",
-    "core_course_get_courses": "no courses are read, and nothing else can be",
-    "core_enrol_get_enrolled_users": "no enrolments are read",
-    "core_enrol_get_users_courses": "courses are known by id:N instead of their ID number",
-    "core_completion_get_course_completion_status": "no completions are read",
-    "gradereport_user_get_grade_items": "no grades are read",
-    "mod_quiz_get_user_best_grade": "pass marks are unknown, so nobody has 'passed' unless pass_marks are set here",
-    "core_course_get_categories": "courses have no category",
-    BATCH: "completions need one request per learner and course instead of one per fifty",
-}
+__all__ = ["FUNCTIONS", "MoodleConnector"]
+
+CHECK_TIMEOUT = 30.0
+CHECK_TRIES = 2
 
 
 class MoodleConnector(Connector):
@@ -47,17 +40,21 @@ class MoodleConnector(Connector):
         ]
 
     def check(self) -> list[Finding]:
-        """Whether the site answers, and which functions the token lacks."""
+        """Whether the site answers, which functions the token lacks, and what its role hides without saying so."""
+        patience = self._http.timeout, self._http.tries
+        self._http.timeout = min(patience[0], CHECK_TIMEOUT)  # somebody waits for the answer
+        self._http.tries = min(patience[1], CHECK_TRIES)
         try:
-            functions = self.client.site.functions
-        except MoodleError as error:
-            return [Finding("error", str(error), "nothing is read from this source", str(error))]
-        where = "Site administration > Server > Web services > External services > Functions"
-        return [
-            Finding("warning", f"The token's service lacks {function}", breaks, f"Add {function} on {where}")
-            for function, breaks in FUNCTIONS.items()
-            if function not in functions
-        ]
+            return check(self.client, bool(self._settings.pass_marks))
+        finally:
+            self._http.timeout, self._http.tries = patience
+
+    def about(self) -> str:
+        """The site, its release, and whose the token is; nothing before the site has answered."""
+        if "site" not in vars(self.client):
+            return ""
+        site = self.client.site
+        return f"Moodle {site.release} answers ({site.name}); the token is {site.user}'s, with {len(site.functions)} functions"
 
     def close(self) -> None:
         """Give the connections back."""

@@ -116,6 +116,11 @@ _BY_CODE: dict[str, tuple[type[MoodleError], str]] = {
     "requireloginerror": (MissingCapabilityError, ""),
     "errorcoursecontextnotvalid": (MissingCapabilityError, ""),
     "nopermissiontoviewgrades": (MissingCapabilityError, ""),
+    "accessdenied": (
+        MissingCapabilityError,
+        "the course has separate groups, and the role may not see them all. "
+        f"Allow moodle/site:accessallgroups on {_ROLES}",
+    ),
     "invalidrecord": (
         NotFoundInMoodleError,
         "a record that was asked for is not there any more. The next pull asks again",
@@ -130,6 +135,7 @@ CAPABILITIES: dict[str, str] = {
         "moodle/user:viewdetails, moodle/user:viewalldetails, moodle/site:viewuseridentity, moodle/site:viewfullnames"
     ),
     "core_course_get_courses": "moodle/course:view, moodle/course:viewhiddencourses",
+    "core_course_get_courses_by_field": "moodle/course:view, moodle/course:viewhiddencourses",
     "core_enrol_get_enrolled_users": (
         "moodle/course:view, moodle/course:viewhiddencourses, moodle/user:viewdetails, moodle/course:enrolreview"
     ),

@@ -52,6 +52,12 @@ class Users(Stream):
         """One page with all accounts."""
         answer = self._client.call("core_user_get_users", criteria=[{"key": "email", "value": "%"}])
         users = _list(answer, "core_user_get_users", "users")
+        if not users:
+            # There is always the web service user itself: Moodle leaves out in silence what the role may not see, and
+            # what is not seen must not count as gone, here or in any course.
+            error = errors.missing_capability("core_user_get_users")
+            error.whole_source = True
+            raise error
         raws = [Raw(f"user:{_id(user)}", user) for user in users]
         yield Page((pass_number(cursor) + 1,), raws, Scope((UserRecord,)), key="users", ends_pass=True)
 
@@ -83,14 +89,16 @@ class Courses(Stream):
 
     def pull(self, cursor: Cursor | None) -> Iterator[Page]:
         """One page with all courses."""
-        courses = all_courses(self._client)
-        details = self._details([course for course in courses if "idnumber" not in course])
+        courses = _courses(self._client)
+        details = self._details([course for course in courses if _has_id(course) and "idnumber" not in course])
         categories = self._categories()
+        settings = self._settings()
         raws = []
         for course in courses:
-            known = {**details.get(course["id"], {}), **course}
+            own = int(course["id"]) if _has_id(course) else 0
+            known = {**settings.get(own, {}), **details.get(own, {}), **course}
             raws.append(
-                Raw(f"course:{course['id']}", {**known, "categoryname": categories.get(course.get("categoryid", 0))})
+                Raw(f"course:{_id(course)}", {**known, "categoryname": categories.get(course.get("categoryid", 0))})
             )
         yield Page((pass_number(cursor) + 1,), raws, Scope((CourseRecord,)), key="courses", ends_pass=True)
 
@@ -110,14 +118,21 @@ class Courses(Stream):
 
     def _details(self, courses: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
         """idnumber and settings of `courses`, as far as an active user of theirs shows them; in two rounds of calls."""
-        if not courses or "core_enrol_get_users_courses" not in self._client.site.functions:
+        needed = {"core_enrol_get_enrolled_users", "core_enrol_get_users_courses"}
+        if not courses or not needed <= self._client.site.functions:
             return {}
         one = [option("onlyactive", 1), option("userfields", "id"), option("limitnumber", 1)]
         asked = [
             Call("core_enrol_get_enrolled_users", {"courseid": course["id"], "options": one}) for course in courses
         ]
         answers = zip(courses, self._client.call_many(asked), strict=True)
-        user_of = {course["id"]: users[0]["id"] for course, users in answers if isinstance(users, list) and users}
+        user_of = {
+            course["id"]: user["id"]
+            for course, users in answers
+            if isinstance(users, list)
+            for user in users
+            if _has_id(user)
+        }
         asked = [
             Call("core_enrol_get_users_courses", {"userid": user, "returnusercount": 0})
             for user in sorted(set(user_of.values()))
@@ -128,6 +143,7 @@ class Courses(Stream):
             for answer in self._client.call_many(asked)
             if isinstance(answer, list)
             for course in answer
+            if _has_id(course)
         }
         hidden = {course: user for course, user in user_of.items() if course not in details}
         return details | self._hidden(hidden)
@@ -142,14 +158,28 @@ class Courses(Stream):
             grades["courseid"]: {"idnumber": grades.get("courseidnumber") or ""}
             for answer in self._client.call_many(asked)
             if isinstance(answer, dict)
-            for grades in answer.get("usergrades", [])
+            for grades in _list(answer, function, "usergrades")
+            if isinstance(grades.get("courseid"), int)
+        }
+
+    def _settings(self) -> dict[int, Mapping[str, Any]]:
+        """Completion tracking and visibility of every course, hidden ones too, where the token may ask for them."""
+        function = "core_course_get_courses_by_field"
+        if function not in self._client.site.functions:
+            return {}
+        shown = ("enablecompletion", "visible")
+        return {
+            course["id"]: {name: course[name] for name in shown if course.get(name) is not None}
+            for course in _list(self._client.call(function), function, "courses")
+            if _has_id(course)
         }
 
     def _categories(self) -> dict[int, str]:
         if "core_course_get_categories" not in self._client.site.functions:
             return {}
-        answer = self._client.call("core_course_get_categories")
-        return {category["id"]: category["name"] for category in answer if isinstance(category, dict)}
+        function = "core_course_get_categories"
+        categories = _list(self._client.call(function), function)
+        return {category["id"]: category["name"] for category in categories if _has_id(category) and "name" in category}
 
 
 class _PerCourse(Stream):
@@ -240,16 +270,22 @@ class Completions(_PerCourse):
 
     def read(self, course_id: int) -> list[Raw]:
         """The status of every active user, many in one request where the service allows it."""
-        users = [user.get("id") for user in self._enrolled(course_id, option("onlyactive", 1))]
+        enrolled = self._enrolled(course_id, option("onlyactive", 1))
+        users = [user["id"] for user in enrolled if _has_id(user)]
+        raws = [
+            Raw(f"completion:{course_id}:{_id(user)}", {**user, "courseid": course_id})
+            for user in enrolled
+            if not _has_id(user)
+        ]
         if not users:
-            return []
+            return raws
         # One call tells whether the course tracks completion at all.
         first = self._client.call_many([self._status(course_id, users[0])])[0]
         if isinstance(first, MoodleError) and first.code in {"cannotviewreport", "nocriteriaset"}:
-            self._check_rights(course_id, users[0])
-            return []
+            if first.code == "cannotviewreport":
+                self._check_rights(course_id, users[0])
+            return raws
         rest = self._client.call_many([self._status(course_id, user) for user in users[1:]])
-        raws = []
         for user, answer in zip(users, [first, *rest], strict=True):
             if isinstance(answer, MoodleError):
                 if answer.code in ORDINARY:
@@ -267,6 +303,7 @@ class Completions(_PerCourse):
 
     def parse(self, raw: Mapping[str, Any]) -> CompletionRecord:
         """A completion, at the latest criterion; where any criterion is enough, at the earliest: later ones change nothing."""
+        course_key, user_key = parse.key(raw, "courseid"), parse.key(raw, "userid")
         status = parse.required(raw, "completionstatus")
         if not isinstance(status, Mapping) or status.get("completed") is not True:
             raise RecordRefusedError("The field 'completed' is neither true nor false.")
@@ -277,18 +314,21 @@ class Completions(_PerCourse):
                 "The course is completed, but no criterion says when: it cannot be placed in time."
             )
         return CompletionRecord(
-            course_key=parse.key(raw, "courseid"),
-            user_key=parse.key(raw, "userid"),
+            course_key=course_key,
+            user_key=user_key,
             completed_at=min(moments) if status.get("aggregation") == ANY_CRITERION else max(moments),
         )
 
     def _check_rights(self, course_id: int, user: Any) -> None:
-        """Moodle gives one answer for 'no completion here' and 'no right to see it': tell them apart by the course's setting."""
+        """Moodle gives one answer for 'no completion here' and 'no right to see it': tell them apart by the course's setting.
+
+        Whether the course has criteria does not help: without the right Moodle says that it has none.
+        """
         function = "core_enrol_get_users_courses"
         if function not in self._client.site.functions:
             return
         courses = _list(self._client.call(function, userid=user, returnusercount=0), function)
-        if any(course.get("id") == course_id and course.get("completionhascriteria") for course in courses):
+        if any(course.get("id") == course_id and course.get("enablecompletion") for course in courses):
             raise errors.missing_capability(self.function)
 
     def _status(self, course_id: int, user: Any) -> Call:
@@ -308,12 +348,12 @@ class Results(_PerCourse):
         self._pass_marks = pass_marks
 
     def read(self, course_id: int) -> list[Raw]:
-        """One call for all users of the course, and one for each quiz."""
+        """One call for all users of the course, and one for each quiz. `gradepass` 0 is none; null could not be asked."""
         answer = self._client.call(self.function, courseid=course_id, userid=0)
         people = _list(answer, self.function, "usergrades")
         if not people:
             return []
-        items: list[Mapping[str, Any]] = [item for item in people[0].get("gradeitems", []) if isinstance(item, dict)]
+        items = _grade_items(people[0])
         marks = self._quiz_pass_marks(items, people[0].get("userid"))
         highest = _highest(people)
         raws = [
@@ -323,15 +363,15 @@ class Results(_PerCourse):
                     **_slim_item(item),
                     "courseid": course_id,
                     "courseidnumber": people[0].get("courseidnumber"),
-                    "gradepass": marks.get(item.get("id")),
+                    "gradepass": marks.get(item.get("id")) if _is_quiz(item) else 0,
                     "grademax": highest.get(item.get("id")),
                 },
             )
             for item in items
         ]
         for person in people:
-            for item in person.get("gradeitems", []):
-                if isinstance(item, dict) and item.get("graderaw", "missing") is not None:
+            for item in _grade_items(person):
+                if item.get("graderaw", "missing") is not None:
                     raws.append(
                         Raw(
                             f"result:{item.get('id')}:{person.get('userid')}",
@@ -391,38 +431,56 @@ class Results(_PerCourse):
         )
 
     def _quiz_pass_marks(self, items: Sequence[Mapping[str, Any]], user: Any) -> dict[Any, Any]:
-        """The pass marks of the quizzes among `items`, by item; absent where the quiz has none or the token may not ask."""
+        """The pass marks of the quizzes among `items`, by item: 0 where the quiz has none, absent where it could not be asked."""
         function = "mod_quiz_get_user_best_grade"
-        quizzes = [item for item in items if item.get("itemmodule") == "quiz" and item.get("itemnumber") == 0]
+        quizzes = [item for item in items if _is_quiz(item)]
         if function not in self._client.site.functions:
             return {}
         answers = self._client.call_many(
-            [Call(function, {"quizid": quiz["iteminstance"], "userid": user}) for quiz in quizzes]
+            [Call(function, {"quizid": quiz.get("iteminstance"), "userid": user}) for quiz in quizzes]
         )
         return {
-            quiz["id"]: answer["gradetopass"]
+            quiz.get("id"): answer.get("gradetopass", 0)
             for quiz, answer in zip(quizzes, answers, strict=True)
-            if isinstance(answer, dict) and "gradetopass" in answer
+            if isinstance(answer, dict) and "hasgrade" in answer
         }
+
+
+def _is_quiz(item: Mapping[str, Any]) -> bool:
+    return item.get("itemmodule") == "quiz" and item.get("itemnumber") == 0
+
+
+def _grade_items(person: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A user's grade items; where they are not there, one that cannot be used stands for them."""
+    items = person.get("gradeitems")
+    if not isinstance(items, list):
+        return [{"gradeitems": items}]
+    return [item if isinstance(item, dict) else {"item": item} for item in items]
 
 
 def _highest(people: Sequence[Mapping[str, Any]]) -> dict[Any, Any]:
     """The highest possible grade of each item: in a course total it differs from user to user."""
     highest: dict[Any, Any] = {}
     for person in people:
-        for item in person.get("gradeitems", []):
-            possible = item.get("grademax") if isinstance(item, dict) else None
-            if isinstance(possible, int | float) and possible > highest.get(item["id"], float("-inf")):
-                highest[item["id"]] = possible
+        for item in _grade_items(person):
+            key, possible = item.get("id"), item.get("grademax")
+            if isinstance(possible, int | float) and possible > highest.get(key, float("-inf")):
+                highest[key] = possible
     return highest
 
 
 def all_courses(client: MoodleClient) -> list[Mapping[str, Any]]:
-    """Every course that the token sees, but the site itself."""
+    """Every course that the token sees and that has an id, but the site itself."""
+    return [course for course in _courses(client) if _has_id(course)]
+
+
+def _courses(client: MoodleClient) -> list[Mapping[str, Any]]:
     courses = _list(client.call("core_course_get_courses"), "core_course_get_courses")
-    return [
-        course for course in courses if isinstance(course.get("id"), int) and course.get("format") != SITE_COURSE_FORMAT
-    ]
+    return [course for course in courses if course.get("format") != SITE_COURSE_FORMAT]
+
+
+def _has_id(record: Any) -> bool:
+    return isinstance(record, dict) and isinstance(record.get("id"), int)
 
 
 def _list(answer: Any, function: str, field: str | None = None) -> list[Mapping[str, Any]]:

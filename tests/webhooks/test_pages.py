@@ -8,9 +8,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from plugin.accounts import create_account
-from plugin.models import Account, AuditEntry
+from plugin.models import AuditEntry
 from plugin.summaries import summarise
-from plugin.web import create_app
+from plugin.web import create_app, session_of
 from webhooks.delivery import Tally
 
 
@@ -30,11 +30,10 @@ def client(desk: Any, receiver: Any) -> FlaskClient:
 def sign_in(desk: Any, client: FlaskClient, role: str, language: str = "en") -> None:
     """Sign in with this role."""
     with desk.store.write() as session:
-        create_account(session, role, "correct horse battery", [role], desk.home.clock())
+        account = create_account(session, role, "correct horse battery", [role], desk.home.clock())
         session.flush()
-        account_id = session.scalars(select(Account.id).where(Account.login == role)).one()
     with client.session_transaction() as cookie:
-        cookie["account"], cookie["language"] = account_id, language
+        cookie.update({**session_of(account, desk.home.clock()), "language": language})
 
 
 def test_the_page_shows_endpoints_and_messages(desk: Any, client: FlaskClient) -> None:

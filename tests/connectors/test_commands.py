@@ -1,0 +1,171 @@
+"""`certbridge sync`, `sources check` and `quarantine`, as a shell or a script meets them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from connectors import parse
+from connectors.commands import register
+from plugin import cli as kernel
+from tests.connectors.book import Site
+
+GRADES = "gradereport_user_get_grade_items"
+
+
+class Shell:
+    """An installation in a folder, with a roster and a site, and its command."""
+
+    def __init__(self, folder: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.site = folder, site
+        monkeypatch.setenv("MOODLE_TOKEN", "sandbox-passmarks")
+        (folder / "config.toml").write_text(
+            '[store]\nurl = "sqlite:///book.db"\n[sources.moodle]\nconnector = "connectors.moodle"\n'
+            f'url = "{site.url}"\ntoken = {{ env = "MOODLE_TOKEN" }}\ntries = 1\n'
+            '[sources.roster]\nconnector = "connectors.roster"\npath = "roster.csv"\n'
+        )
+        self.roster("E1001,Ann")
+
+    def roster(self, *lines: str) -> None:
+        """Write the roster."""
+        (self.folder / "roster.csv").write_text("\n".join(("employee_number,name", *lines)) + "\n")
+
+    def run(self, *arguments: str) -> Result:
+        """Run the command."""
+        return CliRunner().invoke(kernel.cli, ["--config", str(self.folder / "config.toml"), *arguments])
+
+    def read(self, *arguments: str) -> Any:
+        """What the command says for a program."""
+        return json.loads(self.run(*arguments, "--format", "json").stdout)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, empty_database: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """A shell."""
+    register(kernel.cli)
+    (tmp_path / "book.db").write_bytes(empty_database.read_bytes())
+    yield Shell(tmp_path, site, monkeypatch)
+
+
+def test_sync_of_everything(shell: Shell) -> None:
+    """Without names all sources are pulled, the authority for people first, and the exit status is 0 when all was used."""
+    result = shell.run("sync")
+    assert result.exit_code == 0, result.output
+    said = result.stdout.splitlines()
+    assert [line for line in said if not line.startswith(" ")] == ["roster: done", "moodle: done"]
+    assert "  employees    1 new, 0 changed, 0 closed" in said
+    assert "moodle, users, users: " in result.stderr
+
+
+def test_sync_for_a_program(shell: Shell) -> None:
+    """As JSON there are source, status, streams, messages and what waits, on standard output alone."""
+    result = shell.run("sync", "roster", "--format", "json")
+    assert json.loads(result.stdout) == [
+        {
+            "source": "roster",
+            "status": "done",
+            "streams": {"employees": {"created": 1, "updated": 0, "closed": 0}},
+            "messages": [],
+            "quarantined": 0,
+        }
+    ]
+    assert result.stderr == ""
+
+
+def test_exit_status_3_when_something_waits(shell: Shell) -> None:
+    """A record in quarantine makes the exit status 3, and the command says where to look."""
+    shell.roster("E1001,Ann", "E1002,")
+    result = shell.run("sync", "roster")
+    assert result.exit_code == 3
+    assert "1 in quarantine: see 'certbridge quarantine list'" in result.stdout
+
+
+def test_exit_status_3_when_a_stream_failed(shell: Shell) -> None:
+    """A stream that fails beside others that do not makes the exit status 3, with its reason."""
+    shell.site.faults.add("html", function=GRADES, times=None)
+    result = shell.run("sync", "moodle")
+    assert result.exit_code == 3
+    assert "moodle: partial" in result.stdout
+    assert GRADES in result.stdout
+
+
+def test_exit_status_1_when_a_source_failed(shell: Shell) -> None:
+    """A source of which nothing could be read makes the exit status 1, also beside others that were read or wait."""
+    shell.site.faults.add("maintenance", times=None)
+    shell.roster("E1001,")
+    result = shell.run("sync")
+    assert result.exit_code == 1
+    assert "moodle: failed" in result.stdout
+    assert "Maintenance mode" in result.stdout
+    assert "sandbox-passmarks" not in result.output
+
+
+def test_an_unknown_source_is_named(shell: Shell) -> None:
+    """A misspelt source says which there are."""
+    result = shell.run("sync", "moodel")
+    assert result.exit_code == 1
+    assert "'moodel'" in result.stderr
+    assert "moodle, roster" in result.stderr
+
+
+def test_a_missing_token_is_told(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the token is not where config.toml says, the message names the place."""
+    monkeypatch.delenv("MOODLE_TOKEN")
+    result = shell.run("sources", "check", "moodle")
+    assert result.exit_code == 1
+    assert "MOODLE_TOKEN" in result.stderr
+
+
+def test_sources_check(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in the way is told with what it breaks and how to mend it; only errors make the exit status 1."""
+    result = shell.run("sources", "check")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == ["roster: nothing stands in the way", "moodle: nothing stands in the way"]
+    monkeypatch.setenv("MOODLE_TOKEN", "sandbox-connector")
+    result = shell.run("sources", "check", "moodle")
+    assert result.exit_code == 0
+    assert "warning: The token's service lacks mod_quiz_get_user_best_grade" in result.stdout
+    assert "breaks: pass marks are unknown" in result.stdout
+    assert "mend: Add mod_quiz_get_user_best_grade on Site administration" in result.stdout
+    monkeypatch.setenv("MOODLE_TOKEN", "wrong")
+    result = shell.run("sources", "check")
+    assert result.exit_code == 1
+    assert "error: core_webservice_get_site_info: the token is not valid" in result.stdout
+    assert "wrong'" not in result.output
+
+
+def test_quarantine_list(shell: Shell) -> None:
+    """What waits is listed with source, stream, key and reason; as JSON with the whole record; of one source if asked."""
+    assert shell.run("quarantine", "list").stdout == ""
+    shell.roster("E1001,Ann", "E1002,")
+    shell.run("sync", "roster")
+    said = shell.run("quarantine", "list").stdout
+    assert said.startswith("roster, employees, employee:E1002 (since 20")
+    assert "Line 3 of roster.csv: The field 'name' is empty." in said
+    (row,) = shell.read("quarantine", "list")
+    assert row["record"] == {"employee_number": "E1002", "name": "", "line": 3, "same_number": 1}
+    assert (row["source"], row["stream"], row["times"]) == ("roster", "employees", 1)
+    assert shell.read("quarantine", "list", "--source", "moodle") == []
+    assert len(shell.read("quarantine", "list", "--source", "roster")) == 1
+
+
+def test_quarantine_retry(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What still cannot be used makes the exit status 3; what can is used without asking the source, and then it is 0."""
+    shell.roster("E1001,Ann", "E1002,")
+    shell.run("sync", "roster")
+    result = shell.run("quarantine", "retry", "roster")
+    assert (result.exit_code, result.stdout) == (3, "roster: 0 could be used now, 1 could not\n")
+    assert shell.read("quarantine", "list")[0]["times"] == 2
+    (shell.folder / "roster.csv").unlink()
+    reading = parse.text
+
+    def generous(raw: Any, field: str, *limit: int) -> str | None:
+        return reading(raw, field, *limit) or ("Unnamed" if field == "name" else None)
+
+    monkeypatch.setattr(parse, "text", generous)
+    result = shell.run("quarantine", "retry", "roster")
+    assert (result.exit_code, result.stdout) == (0, "roster: 1 could be used now, 0 could not\n")
+    assert shell.read("quarantine", "list") == []
