@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 
 from connectors.models import Activity, Completion, Course, Evidence, Identity, Result
 from plugin import people
-from plugin.store import chunks
+from plugin.store import chunks, hold
 
 CONTENT = ("object", "course", "category", "achieved_at", "percent", "success", "verb", "level", "hours")
 # Rows that leave out different columns are inserted together: without this each run of alike ones is a statement.
 AS_ONE = {"render_nulls": True}
 FURTHEST = Decimal("99999.9999")  # what the store can hold
+BINDING = "identities"  # held alone while accounts are bound, shared while evidence is made
 SUPERSEDED = "superseded"
 UNBOUND = "unbound"
 
@@ -87,6 +88,8 @@ def results_of_courses(source: str, course_keys: Iterable[str]) -> Queries:
 
 def record(session: Session, now: datetime, queries: Queries) -> None:
     """Bring the evidence of the rows that `queries` give in line with them, and touch the persons concerned."""
+    # An account may be bound at the same time by another pull: whoever is later must see what the other one stored.
+    hold(session, BINDING, shared=True)
     for query in queries:
         for rows in session.execute(query).partitions(2000):
             wanted = [piece for row in rows for piece in _pieces(row)]

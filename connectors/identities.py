@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from connectors.evidence import BINDING
 from connectors.models import Identity, SourceUser
 from plugin import people
 from plugin.models import Person
-from plugin.store import chunks
+from plugin.store import chunks, hold
 
 UNMATCHED = "unmatched"
 CLAIMED_TWICE = "claimed_twice"
@@ -40,6 +41,8 @@ def bind(session: Session, now: datetime, source: str | None = None) -> dict[str
     Accounts that cannot be bound say why in `unbound_reason`. The persons concerned are touched; making their
     evidence is the caller's part.
     """
+    # Accounts and persons may be stored at the same time by two pulls: the later one must see the earlier one's rows.
+    hold(session, BINDING)
     query = _unbound().where(SourceUser.source == source) if source else _unbound()
     users = session.execute(query).all()
     claims: list[_Claim] = []

@@ -25,6 +25,8 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    func,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -182,6 +184,17 @@ def chunks(items: Iterable[Item], size: int = CHUNK) -> Iterator[list[Item]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def hold(session: Session, lock: str, *, shared: bool = False) -> None:
+    """Hold the lock of this name until the transaction ends, alone or `shared` with others that share it.
+
+    For units that must see what the other has written: whoever waits here sees, afterwards, what the holder committed.
+    On SQLite there is nothing to do, for units that write come one after another.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+        session.execute(select(take(func.hashtext(lock))))
 
 
 def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
