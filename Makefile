@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo demo-serve check test test-system soak catalogues clean
+.PHONY: install demo demo-serve check test catalogues clean
 
 install: $(STAMP)
 
@@ -30,12 +30,6 @@ check: catalogues
 
 test: check
 	$(BIN)/pytest -n 2
-
-test-system: catalogues
-	$(BIN)/pytest -m system
-
-soak: catalogues
-	$(BIN)/pytest -m soak
 
 clean:
 	rm -rf .venv var
