@@ -1,4 +1,4 @@
-"""The pages of what is pulled: how far each source has come, the accounts that are nobody's, and quarantine."""
+"""The pages of what is pulled: how far each source has come, and quarantine."""
 
 import json
 from collections.abc import Sequence
@@ -12,9 +12,10 @@ from flask_babel import gettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from connectors import identity_controllers, notice_controllers, run_controllers
 from connectors.models import Quarantined, SourceUser, StreamRun, StreamState, SyncRun
 from connectors.sources import in_pulling_order, schedule_name
-from connectors.words import NEVER_RUN, RUN_STATUSES, STREAMS, UNBOUND_REASONS
+from connectors.words import FRESH, LACKING, NEVER_RUN, RUN_STATUSES, STREAMS, UNBOUND_REASONS, UNSEEN, WAYS
 from plugin.audit import record_act
 from plugin.errors import NotFoundError
 from plugin.models import Schedule
@@ -23,10 +24,10 @@ from plugin.web import MenuEntry, installation, needs
 
 blueprint = Blueprint("connectors", __name__, template_folder="templates")
 
-BLUEPRINTS = [blueprint]
+BLUEPRINTS = [blueprint, identity_controllers.blueprint, notice_controllers.blueprint, run_controllers.blueprint]
 MENU = [
     MenuEntry("Sync", "connectors.sync", "sync.see"),
-    MenuEntry("Unlinked accounts", "connectors.accounts", "identities.see"),
+    MenuEntry("Accounts", "identities.account_list", "identities.see"),
     MenuEntry("Quarantine", "connectors.quarantine", "sync.see"),
 ]
 
@@ -38,7 +39,7 @@ class SourceState:
     name: str
     connector: str | None
     run: SyncRun | None = None
-    streams: list[tuple[str, StreamRun | None, timedelta | None]] = field(default_factory=list)
+    streams: list[tuple[str, StreamRun | None, timedelta | None, StreamState | None]] = field(default_factory=list)
     unbound: list[tuple[str, int]] = field(default_factory=list)
     schedule: Schedule | None = None
 
@@ -62,6 +63,7 @@ def sync() -> ResponseReturnValue:
         run_statuses=RUN_STATUSES,
         reasons=UNBOUND_REASONS,
         stream_names=STREAMS,
+        words={"ways": WAYS, "fresh": FRESH, "lacking": LACKING, "unseen": UNSEEN},
         authority=home.settings.people.authority,
     )
 
@@ -94,32 +96,6 @@ def sync_now(source: str) -> ResponseReturnValue:
         )
     flash(gettext("The sync of %(source)s begins within seconds, as soon as a worker is free.", source=source), "ok")
     return redirect(url_for("connectors.sync"))
-
-
-@blueprint.route("/sync/accounts")
-@needs("identities.see")
-def accounts() -> ResponseReturnValue:
-    """The accounts of the sources that are bound to no employee, with the reason."""
-    home = installation()
-    source, reason = request.args.get("source", ""), request.args.get("reason", "")
-    query = select(SourceUser).where(SourceUser.unbound_reason.is_not(None), SourceUser.closed_at.is_(None))
-    if source:
-        query = query.where(SourceUser.source == source)
-    if reason:
-        query = query.where(SourceUser.unbound_reason == reason)
-    with home.store.read() as session:
-        paging = Paging.of(session.scalar(select(func.count()).select_from(query.subquery())) or 0)
-        users = session.scalars(
-            query.order_by(SourceUser.source, SourceUser.name, SourceUser.id).offset(paging.offset).limit(paging.size)
-        ).all()
-    return render_template(
-        "connectors/accounts.html",
-        users=users,
-        paging=paging,
-        reasons=UNBOUND_REASONS,
-        sources=in_pulling_order(home),
-        chosen={"source": source, "reason": reason},
-    )
 
 
 @blueprint.route("/quarantine")
@@ -159,16 +135,21 @@ def _source_states(session: Session, configured: Sequence[str], now: datetime) -
         name: SourceState(name, settings[name].connector if name in settings else None, runs.get(name))
         for name in [*configured, *sorted(set(runs) - set(configured))]
     }
-    by_run: dict[int, dict[str, StreamRun]] = {}
-    for row in session.scalars(
-        select(StreamRun).where(StreamRun.run_id.in_([run.id for run in runs.values()])).order_by(StreamRun.stream)
-    ):
-        by_run.setdefault(row.run_id, {})[row.stream] = row
-    ages: dict[str, dict[str, timedelta]] = {}
-    for source, stream, changed_at in session.execute(
-        select(StreamState.source, StreamState.stream, StreamState.changed_at)
-    ):
-        ages.setdefault(source, {})[stream] = now - changed_at
+    newest_of = (
+        select(SyncRun.source, StreamRun.stream, func.max(StreamRun.run_id).label("run_id"))
+        .join(SyncRun, SyncRun.id == StreamRun.run_id)
+        .group_by(SyncRun.source, StreamRun.stream)
+        .subquery()
+    )
+    latest = select(newest_of.c.source, StreamRun).join(
+        StreamRun, (StreamRun.run_id == newest_of.c.run_id) & (StreamRun.stream == newest_of.c.stream)
+    )
+    pulled: dict[str, dict[str, StreamRun]] = {}
+    for source, row in session.execute(latest):
+        pulled.setdefault(source, {})[row.stream] = row
+    stood: dict[str, dict[str, StreamState]] = {}
+    for stand in session.scalars(select(StreamState)):
+        stood.setdefault(stand.source, {})[stand.stream] = stand
     counted = (
         select(SourceUser.source, SourceUser.unbound_reason, func.count())
         .where(SourceUser.unbound_reason.is_not(None), SourceUser.closed_at.is_(None))
@@ -185,8 +166,10 @@ def _source_states(session: Session, configured: Sequence[str], now: datetime) -
         )
     }
     for state in states.values():
-        pulled = by_run.get(state.run.id, {}) if state.run else {}
-        aged = ages.get(state.name, {})
-        state.streams = [(name, pulled.get(name), aged.get(name)) for name in sorted({*pulled, *aged})]
+        rows, stands = pulled.get(state.name, {}), stood.get(state.name, {})
+        state.streams = [
+            (name, rows.get(name), now - stands[name].changed_at if name in stands else None, stands.get(name))
+            for name in sorted({*rows, *stands})
+        ]
         state.schedule = due.get(schedule_name(state.name))
     return list(states.values())

@@ -18,7 +18,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from plugin.errors import SourceUnavailableError
+from plugin.errors import SourceRefusedError, SourceUnavailableError
 
 LONGEST_WAIT = 60.0
 LARGEST_ANSWER = 512 * 1024 * 1024
@@ -35,6 +35,10 @@ class TryAgainError(SourceUnavailableError):
         self.after = after
 
 
+class AnswerTooLargeError(SourceRefusedError):
+    """An answer is larger than `largest` bytes: asking again would not make it smaller."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a server answered."""
@@ -45,7 +49,11 @@ class Answer:
 
 
 class HttpClient:
-    """Sends requests with good manners; one connection per thread, at most `connections` threads at a time."""
+    """Sends requests with good manners; one connection per thread, at most `connections` threads at a time.
+
+    At most `calls_per_second` requests are sent, by all threads together; 0 is no limit. `calls` counts the requests that
+    were sent, `bytes` what was read of their answers, unpacked.
+    """
 
     def __init__(
         self,
@@ -53,12 +61,21 @@ class HttpClient:
         timeout: float = 120,
         tries: int = 4,
         connections: int = 3,
+        calls_per_second: float = 0,
+        largest: int = LARGEST_ANSWER,
         sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.timeout = timeout
         self.tries = tries
         self.connections = connections
+        self.largest = largest
+        self.calls = 0
+        self.bytes = 0
+        self._pause = 1 / calls_per_second if calls_per_second else 0.0
+        self._next = 0.0
         self._sleep = sleep
+        self._monotonic = monotonic
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._pool: ThreadPoolExecutor | None = None
@@ -66,6 +83,7 @@ class HttpClient:
 
     def post_form(self, url: str, fields: Mapping[str, str]) -> Answer:
         """POST `fields` once. Raises TryAgainError when there is no whole answer in time, or it is 429 or 5xx."""
+        self._take_turn()
         until = time.monotonic() + self.timeout
         try:
             with self._session().post(
@@ -73,7 +91,7 @@ class HttpClient:
             ) as response:
                 body = b"" if response.is_redirect else self._read(response, until)
                 status, headers = response.status_code, response.headers
-        except TryAgainError:
+        except (TryAgainError, AnswerTooLargeError):
             raise
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             failure = self._late()
@@ -84,6 +102,16 @@ class HttpClient:
                 raise TryAgainError(f"the server answered HTTP {status}", _seconds(headers.get("Retry-After")))
             return Answer(status, headers.get("Content-Type", ""), body)
         raise failure  # out here it has no context: what failed within holds the request, and with it the token
+
+    def _take_turn(self) -> None:
+        """Count a request, and wait until it may be sent."""
+        with self._lock:
+            self.calls += 1
+            now = self._monotonic()
+            turn = max(now, self._next)
+            self._next = turn + self._pause
+        if turn > now:
+            self._sleep(turn - now)
 
     def retrying(self, attempt: Callable[[], Outcome]) -> Outcome:
         """What `attempt` returns, trying again while it raises TryAgainError; the last one is raised."""
@@ -136,8 +164,13 @@ class HttpClient:
         size = 0
         while part := response.raw.read1(1024 * 1024, decode_content=True):
             size += len(part)
-            if size > LARGEST_ANSWER:
-                raise TryAgainError(f"the answer is larger than {LARGEST_ANSWER // 1024 // 1024} MiB")
+            with self._lock:
+                self.bytes += len(part)
+            if size > self.largest:
+                raise AnswerTooLargeError(
+                    f"An answer is larger than {self.largest // 1024 // 1024} MiB and was not read to its end. If the site is "
+                    "that large, raise largest_answer_mib of the source in config.toml."
+                )
             if time.monotonic() > until:
                 raise self._late()
             parts.append(part)

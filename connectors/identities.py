@@ -2,7 +2,8 @@
 
 By employee number, then by e-mail when both sides have it once; everything else waits for a person to decide.
 A standing binding holds: an account that claims a person who has one already in the same source waits, and so do
-two accounts that claim the same person, both of them.
+two accounts that claim the same person, both of them. What a person has decided (connectors.linking) is never replaced:
+a binding made by hand stands like any other, and an account is not bound again to somebody whose it was said not to be.
 """
 
 from collections import Counter
@@ -11,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, insert, select, tuple_, update
+from sqlalchemy.orm import Session, aliased
 
 from connectors.evidence import BINDING
-from connectors.models import Identity, SourceUser
+from connectors.models import Identity, LinkingAct, SourceUser
 from plugin import people
 from plugin.models import Person
 from plugin.store import chunks, hold
@@ -24,8 +25,10 @@ UNMATCHED = "unmatched"
 CLAIMED_TWICE = "claimed_twice"
 EMAIL_SHARED = "email_shared"
 ALREADY_BOUND = "already_bound"
+REJECTED = "rejected"
 BY_NUMBER = "employee_number"
 BY_EMAIL = "email"
+BY_HAND = "by_hand"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,11 @@ def bind(session: Session, now: datetime, source: str | None = None) -> dict[str
     claimed = {claim.user.id for claim in claims}
     _claim_by_email(session, [user for user in users if user.id not in claimed], claims, reasons)
 
+    refused = rejections(session, ((claim.user.source, claim.user.user_key) for claim in claims))
+    for claim in claims:
+        if claim.person_id in refused.get((claim.user.source, claim.user.user_key), ()):
+            reasons[claim.user.id] = REJECTED
+    claims = [claim for claim in claims if claim.user.id not in reasons]
     taken = _already_bound(session, claims)
     rivals = Counter((claim.user.source, claim.person_id) for claim in claims)
     bound: dict[str, list[str]] = {}
@@ -73,7 +81,10 @@ def bind(session: Session, now: datetime, source: str | None = None) -> dict[str
             )
             bound.setdefault(claim.user.source, []).append(claim.user.user_key)
     if rows:
-        session.execute(insert(Identity), rows)
+        held = held_until(session, ((row["source"], row["user_key"]) for row in rows))
+        session.execute(
+            insert(Identity), [{**row, "valid_from": held.get((row["source"], row["user_key"]))} for row in rows]
+        )
         people.touch(session, (row["person_id"] for row in rows))
     changed = [
         {"id": user.id, "unbound_reason": reasons[user.id]} for user in users if user.unbound_reason != reasons[user.id]
@@ -81,6 +92,45 @@ def bind(session: Session, now: datetime, source: str | None = None) -> dict[str
     if changed:
         session.execute(update(SourceUser), changed)
     return bound
+
+
+def rejections(session: Session, accounts: Iterable[tuple[str, str]]) -> dict[tuple[str, str], set[int]]:
+    """The persons whose these accounts (source, key) are not, as somebody decided; a later decision for them counts."""
+    later = aliased(LinkingAct)
+    again = select(later.id).where(
+        later.source == LinkingAct.source,
+        later.user_key == LinkingAct.user_key,
+        later.to_person_id == LinkingAct.from_person_id,
+        later.undone_at.is_(None),
+        later.id > LinkingAct.id,
+    )
+    query = select(LinkingAct.source, LinkingAct.user_key, LinkingAct.from_person_id).where(
+        LinkingAct.from_person_id.is_not(None), LinkingAct.undone_at.is_(None), ~again.exists()
+    )
+    found: dict[tuple[str, str], set[int]] = {}
+    for chunk in chunks(accounts):
+        for source, user_key, person_id in session.execute(
+            query.where(tuple_(LinkingAct.source, LinkingAct.user_key).in_(chunk))
+        ):
+            found.setdefault((source, user_key), set()).add(person_id or 0)
+    return found
+
+
+def held_until(session: Session, accounts: Iterable[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+    """Until when these accounts (source, key) were somebody's whose they are not any more: nothing before is another's."""
+    query = (
+        select(Identity.source, Identity.user_key, func.max(Identity.valid_until))
+        .where(Identity.valid_until.is_not(None))
+        .group_by(Identity.source, Identity.user_key)
+    )
+    found: dict[tuple[str, str], datetime] = {}
+    for chunk in chunks(accounts):
+        for source, user_key, until in session.execute(
+            query.where(tuple_(Identity.source, Identity.user_key).in_(chunk))
+        ):
+            assert until is not None  # the greatest of those that are not empty
+            found[source, user_key] = until
+    return found
 
 
 def _unbound() -> Select[*tuple[Any, ...]]:

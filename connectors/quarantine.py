@@ -1,8 +1,11 @@
 """Quarantine: where a record that could not be used waits, whole, with the reason, until it can be.
 
-A record that is read well later, or a request that succeeds later, resolves what was quarantined under its key.
+A record that is read well later, or a request that succeeds later, resolves what was quarantined under its key. One that
+somebody discarded stays out, and is as if the source did not have it, for as long as the source gives it unchanged.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +17,11 @@ from sqlalchemy.orm import Session
 
 from connectors.models import Quarantined
 from connectors.parse import storable
+from plugin.audit import record_act
+from plugin.errors import NotFoundError, RefusedError
 from plugin.store import chunks
+
+READ_AGAIN, RETRIED, DISCARDED, GONE = "read again", "retried", "discarded", "not in the source any more"
 
 
 @dataclass(frozen=True)
@@ -29,13 +36,7 @@ class Refused:
 
 def put(session: Session, source: str, stream: str, refused: Sequence[Refused], now: datetime) -> None:
     """Quarantine `refused`; one that waits already is counted again with its newest record and reason."""
-    newest: dict[str, Refused] = {}
-    for item in refused:
-        key, number = item.key[:300], 1
-        while key in newest:  # records without a key of their own: each waits for itself
-            number += 1
-            key = f"{item.key[:290]}#{number}"
-        newest[key] = item
+    newest = _by_key(refused)
     waiting: dict[str, Quarantined] = {}
     for keys in chunks(newest):
         waiting.update(
@@ -65,6 +66,53 @@ def put(session: Session, source: str, stream: str, refused: Sequence[Refused], 
     session.flush()
 
 
+def without_discarded(session: Session, source: str, stream: str, refused: Sequence[Refused]) -> list[Refused]:
+    """`refused` without the records that somebody has discarded as they still are."""
+    discarded: set[tuple[str, str]] = set()
+    for keys in chunks(sorted({item.key[:300] for item in refused if not item.is_request})):
+        rows = select(Quarantined.record_key, Quarantined.record).where(
+            Quarantined.source == source,
+            Quarantined.stream == stream,
+            Quarantined.resolution == DISCARDED,
+            Quarantined.record_key.in_(keys),
+        )
+        discarded.update((key, digest(record)) for key, record in session.execute(rows))
+    if not discarded:
+        return list(refused)
+    return [item for item in refused if item.is_request or (item.key[:300], digest(item.record)) not in discarded]
+
+
+def discard(session: Session, id_: int, actor: str, reason: str, now: datetime) -> None:
+    """Take the record out for good, as it is; who did it and why goes into the audit trail.
+
+    Raises NotFoundError, and RefusedError for a request that failed or without a reason.
+    """
+    if not reason.strip():
+        raise RefusedError("Say why the record is discarded: the reason stands in the audit trail.")
+    row = session.get(Quarantined, id_)
+    if row is None or row.resolved_at is not None:
+        raise NotFoundError(f"Nothing waits in quarantine under {id_}; 'certbridge quarantine list' shows what does.")
+    if row.is_request:
+        raise RefusedError(
+            f"{id_} is no record but a request that failed; it leaves by itself when the next pull succeeds with it."
+        )
+    row.resolved_at, row.resolution = now, DISCARDED
+    record_act(
+        session,
+        actor,
+        "quarantine.discard",
+        f"{row.source}:{row.stream}:{row.record_key}",
+        now,
+        before={"quarantined": row.id, "why": row.reason},
+        after={"resolution": DISCARDED, "reason": reason.strip()},
+    )
+
+
+def digest(record: Mapping[str, Any]) -> str:
+    """The same for the same record, whichever way it has been stored meanwhile."""
+    return hashlib.sha256(json.dumps(_storable(record), sort_keys=True, default=str).encode()).hexdigest()
+
+
 def resolve(session: Session, source: str, stream: str, keys: Iterable[str], now: datetime) -> None:
     """Take the records under `keys` out of quarantine: they were read well now."""
     waiting = set(
@@ -83,7 +131,7 @@ def resolve(session: Session, source: str, stream: str, keys: Iterable[str], now
                 Quarantined.resolved_at.is_(None),
                 Quarantined.record_key.in_(chunk),
             )
-            .values(resolved_at=now, resolution="read again"),
+            .values(resolved_at=now, resolution=READ_AGAIN),
             execution_options={"synchronize_session": False},
         )
 
@@ -98,9 +146,7 @@ def resolve_vanished(session: Session, source: str, stream: str, since: datetime
         return
     gone = rows.where(Quarantined.last_at < since).with_only_columns(Quarantined.id)
     session.execute(
-        update(Quarantined)
-        .where(Quarantined.id.in_(gone))
-        .values(resolved_at=now, resolution="not in the source any more"),
+        update(Quarantined).where(Quarantined.id.in_(gone)).values(resolved_at=now, resolution=GONE),
         execution_options={"synchronize_session": False},
     )
 
@@ -115,6 +161,17 @@ def waiting_count(session: Session, source: str | None = None) -> int:
     """How many records wait in quarantine, of one source or of all."""
     query = select(func.count()).select_from(Quarantined).where(Quarantined.resolved_at.is_(None))
     return session.scalar(query.where(Quarantined.source == source) if source else query) or 0
+
+
+def _by_key(refused: Sequence[Refused]) -> dict[str, Refused]:
+    newest: dict[str, Refused] = {}
+    for item in refused:
+        key, number = item.key[:300], 1
+        while key in newest:  # records without a key of their own: each waits for itself
+            number += 1
+            key = f"{item.key[:290]}#{number}"
+        newest[key] = item
+    return newest
 
 
 def _storable(value: Any) -> Any:

@@ -26,7 +26,9 @@ def connector_of(installation: Installation, source: str) -> Connector:
         raise SettingsError(f"[sources.{source}] connector: {name!r} is no addon with a connector; there are {offers}.")
     check_external(addon)
     made = load_object(addon.manifest["connector"])
-    return cast(Connector, made(source, settings.source(source, made.settings_model), settings))
+    connector = cast(Connector, made(source, settings.source(source, made.settings_model), settings))
+    connector.store = installation.store
+    return connector
 
 
 def in_pulling_order(installation: Installation) -> list[str]:

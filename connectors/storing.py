@@ -1,126 +1,35 @@
 """Storing a page's records: what is new is inserted, what differs is updated, what vanished is closed.
 
-Everything is set-based: a page costs a few statements, and rows that did not change are only read. What a
-change means for people is carried on at once: accounts are bound, evidence is made, persons are touched.
+Everything is set-based: a page costs a few statements, and rows that did not change are only read. What a change means for
+people is carried on at once (connectors.following).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from datetime import date, datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, insert, select, tuple_, update
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, select, true, update
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
-from connectors import evidence, identities
-from connectors.evidence import AS_ONE
-from connectors.models import Activity, Completion, Course, Enrolment, Identity, Result, SourceUser
-from connectors.records import (
-    ActivityRecord,
-    CompletionRecord,
-    CourseRecord,
-    EmployeeRecord,
-    EnrolmentRecord,
-    Record,
-    ResultRecord,
-    UserRecord,
-)
-from connectors.streams import Scope
+from connectors import identities
+from connectors.changed import Changed, Counts, Moment
+from connectors.evidence import BINDING
+from connectors.following import FOLLOW_UPS, carry_on_bindings
+from connectors.kinds import KINDS, Kind
+from connectors.minutes import align
+from connectors.models import Activity, Course, Result
+from connectors.records import EmployeeRecord, Record, UserRecord
+from connectors.streams import Between, In, Scope
 from plugin import people
-from plugin.store import chunks
+from plugin.store import among, chunks, hold, insert_rows
 
+__all__ = ["Changed", "Counts", "Moment", "store_records"]
 
-@dataclass
-class Counts:
-    """What storing did, in records."""
+AT_A_TIME = 5_000
 
-    created: int = 0
-    updated: int = 0
-    closed: int = 0
-
-    def __iadd__(self, other: "Counts") -> "Counts":
-        self.created += other.created
-        self.updated += other.updated
-        self.closed += other.closed
-        return self
-
-
-@dataclass
-class Moment:
-    """When and in which pass a page is stored, and which day that is in the organisation."""
-
-    now: datetime
-    today: date
-    pass_number: int = 1
-
-
-@dataclass
-class Changed:
-    """The rows that storing changed: keys are values of the kind's key columns."""
-
-    created: list[tuple[Any, ...]] = field(default_factory=list)
-    updated: list[tuple[Any, ...]] = field(default_factory=list)
-    closed: list[tuple[Any, ...]] = field(default_factory=list)
-
-    @property
-    def all(self) -> list[tuple[Any, ...]]:
-        """Every one of them."""
-        return self.created + self.updated + self.closed
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How one type of record stands in the store."""
-
-    model: Any
-    key: tuple[str, ...]
-    content: tuple[str, ...]
-    dated: bool = False
-    keeps_unknown: bool = False
-    in_course: Callable[[str, str], ColumnElement[bool]] | None = None
-
-
-def _result_in_course(source: str, course_key: str) -> ColumnElement[bool]:
-    of_course = select(Activity.activity_key).where(Activity.source == source, Activity.course_key == course_key)
-    return Result.activity_key.in_(of_course)
-
-
-KINDS: dict[type, Kind] = {
-    UserRecord: Kind(SourceUser, ("user_key",), ("username", "idnumber", "email", "name", "department", "suspended")),
-    CourseRecord: Kind(
-        Course,
-        ("course_key",),
-        ("object", "name", "short_name", "category", "completion_enabled", "visible", "starts_at", "ends_at"),
-        keeps_unknown=True,
-    ),
-    EnrolmentRecord: Kind(
-        Enrolment,
-        ("course_key", "user_key"),
-        ("active", "last_access_at"),
-        dated=True,
-        in_course=lambda _source, course_key: Enrolment.course_key == course_key,
-    ),
-    CompletionRecord: Kind(
-        Completion,
-        ("course_key", "user_key", "completed_at"),
-        (),
-        dated=True,
-        in_course=lambda _source, course_key: Completion.course_key == course_key,
-    ),
-    ActivityRecord: Kind(
-        Activity,
-        ("activity_key",),
-        ("course_key", "object", "kind", "name", "minimum", "maximum", "pass_mark"),
-        keeps_unknown=True,
-    ),
-    ResultRecord: Kind(
-        Result,
-        ("activity_key", "user_key", "submission"),
-        ("score", "minimum", "maximum", "achieved_at", "graded_at"),
-        dated=True,
-        in_course=_result_in_course,
-    ),
-}
+Key = tuple[Any, ...]
+Stored = tuple[Any, ...]  # id, key, content, closed_at, missing_pass
 
 
 def store_records(
@@ -132,185 +41,192 @@ def store_records(
     for record in records:
         by_type.setdefault(type(record), []).append(record)
     employees = [record.employee for record in by_type.pop(EmployeeRecord, []) if isinstance(record, EmployeeRecord)]
+    binds = bool(employees) or UserRecord in by_type or (scope is not None and UserRecord in scope.records)
+    hold(
+        session, BINDING, shared=not binds
+    )  # before any row: who came to it later could wait in a circle with who links
     if employees:
         changes = people.record_employees(session, employees, moment.today, moment.now)
         counts += Counts(changes.created, changes.updated)
         if changes.created or changes.updated:
-            _carry_on_bindings(session, identities.bind(session, moment.now), moment)
+            carry_on_bindings(session, identities.bind(session, moment.now), moment)
     scoped = scope.records if scope else ()
     for kind_of_record, kind in KINDS.items():
-        rows = [_row(record) for record in by_type.get(kind_of_record, [])]
-        if not rows and kind_of_record not in scoped:
+        found = by_type.get(kind_of_record, [])
+        if not found and kind_of_record not in scoped:
             continue
-        changed = _store_rows(session, source, kind, rows, scope if kind_of_record in scoped else None, moment)
+        page = _Page(session, source, kind, scope if kind_of_record in scoped else None, moment)
+        changed = page.store(found)
         counts += Counts(len(changed.created), len(changed.updated), len(changed.closed))
-        if changed.all:
+        if changed.all and kind_of_record in FOLLOW_UPS:
             FOLLOW_UPS[kind_of_record](session, source, changed, moment)
     return counts
 
 
-def _row(record: Record) -> dict[str, Any]:
-    row = {part.name: getattr(record, part.name) for part in fields(record)}
-    if isinstance(record, CourseRecord):
-        idnumber = row.pop("idnumber")
-        row["object"] = idnumber or (None if idnumber is None else f"id:{record.course_key}")
-    return row
+class _Page:
+    """The records of one kind on one page, beside the rows that stand in the store."""
+
+    def __init__(self, session: Session, source: str, kind: Kind, scope: Scope | None, moment: Moment) -> None:
+        self.session = session
+        self.source = source
+        self.kind = kind
+        self.scope = scope
+        self.moment = moment
+        self.content = slice(1 + len(kind.key), -2)
+        self.keeps = [place for place, name in enumerate(kind.content) if name in kind.keeps]
+        self.inserts: list[tuple[Any, ...]] = []
+        self.updates: list[dict[str, Any]] = []
+        self.changed = Changed()
+
+    def store(self, records: Sequence[Record]) -> Changed:
+        """Compare the records with the rows, and write what differs."""
+        kind = self.kind
+        key_of, content_of = kind.reader(kind.key), kind.reader(kind.content)
+        wanted = {key_of(record): content_of(record) for record in records}
+        standing = self._standing(wanted)
+        if kind.moment:
+            self._align(wanted, standing)
+        for key, content in wanted.items():
+            found = standing.get(key)
+            if found is None:
+                self._insert(key, content)
+            elif kind.model is Result and _is_another_grade(key, content, found):
+                self.updates.append({"id": found[0], "submission": f"until {found[-2]:%Y-%m-%dT%H:%M:%S.%f}"})
+                self._insert(key, content)
+            else:
+                self._update(key, content, found)
+        if self.scope is not None:
+            self._close(
+                {key: found for key, found in standing.items() if key not in wanted and found[-2] is None},
+                certain=self.scope.certain,
+            )
+        self._write()
+        return self.changed
+
+    def _align(self, wanted: dict[Key, tuple[Any, ...]], standing: dict[Key, Stored]) -> None:
+        """Recognise rows whose moment is known to the minute here and to the second there (connectors.minutes)."""
+        place = self.kind.key.index(self.kind.moment)
+        others: dict[Key, Stored] = {}
+        if self.scope is None or not _covers(self.kind, self.scope):
+            others = self._of_the_same(place, [key for key in wanted if key not in standing])
+        refined = align(place, wanted, [*standing, *others])
+        standing |= {key: found for key, found in others.items() if key in wanted}
+        for known, better in refined:
+            found = standing.pop(known, None) or others[known]
+            standing[better] = (found[0], *better, *found[1 + len(better) :])
+            self.updates.append({"id": found[0], self.kind.moment: better[place]})
+            self.changed.updated.append(better)
+
+    def _of_the_same(self, place: int, keys: Collection[Key]) -> dict[Key, Stored]:
+        """The stored rows under keys that may differ from `keys` in what stands at `place`."""
+        model, kind = self.kind.model, self.kind
+        names = ("id", *kind.key, *kind.content, "closed_at", "missing_pass")
+        query = select(*(getattr(model, name) for name in names)).where(model.source == self.source)
+        columns = [getattr(model, name) for name in kind.key if name != kind.moment]
+        rows: dict[Key, Stored] = {}
+        for chunk in chunks({(*key[:place], *key[place + 1 :]) for key in keys}, AT_A_TIME):
+            rows |= self._by_key(query.where(among(self.session, columns, chunk)))
+        return rows
+
+    def _insert(self, key: Key, content: tuple[Any, ...]) -> None:
+        if self.kind.model is Course and content[0] is None:  # its object
+            content = (f"id:{key[0]}", *content[1:])
+        dated = (self.moment.now,) if self.kind.dated else ()
+        self.inserts.append((self.source, *key, *content, *dated))
+        self.changed.created.append(key)
+
+    def _update(self, key: Key, content: tuple[Any, ...], found: Stored) -> None:
+        known = found[self.content]
+        if self.keeps:
+            kept = list(content)
+            for place in self.keeps:
+                if kept[place] is None:
+                    kept[place] = known[place]
+            content = tuple(kept)
+        if found[-2] is not None or content != known:
+            values = dict(zip(self.kind.content, content, strict=True))
+            self.updates.append({"id": found[0], **values, "closed_at": None, "missing_pass": None})
+            self.changed.updated.append(key)
+        elif found[-1] is not None:
+            self.updates.append({"id": found[0], "missing_pass": None})
+
+    def _close(self, vanished: Mapping[Key, Stored], *, certain: bool) -> None:
+        """Rows that this pass did not see: noted the first time, closed the second, or at once where it is certain."""
+        for key, found in vanished.items():
+            if found[-1] is None and not certain:
+                self.updates.append({"id": found[0], "missing_pass": self.moment.pass_number})
+            elif certain or found[-1] < self.moment.pass_number:
+                self.updates.append({"id": found[0], "closed_at": self.moment.now})
+                self.changed.closed.append(key)
+
+    def _write(self) -> None:
+        """Updates first: a row may have to make room for another one. Those that set the same columns go together."""
+        table = self.kind.model.__table__
+        for names, rows in groupby(sorted(self.updates, key=sorted), key=sorted):
+            values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names if name != "id"}
+            statement = update(table).where(table.c.id == bindparam("new_id")).values(values)
+            given = [{f"new_{name}": value for name, value in row.items()} for row in rows]
+            self.session.connection().execute(statement, given)
+        if self.inserts:
+            dated = ("first_seen_at",) if self.kind.dated else ()
+            columns = ("source", *self.kind.key, *self.kind.content, *dated)
+            insert_rows(self.session, self.kind.model, columns, self.inserts)
+
+    def _standing(self, keys: Collection[Key]) -> dict[Key, Stored]:
+        """The stored rows under `keys`, or all within the scope, by key."""
+        model, kind = self.kind.model, self.kind
+        names = ("id", *kind.key, *kind.content, "closed_at", "missing_pass")
+        query = select(*(getattr(model, name) for name in names)).where(model.source == self.source)
+        rows: dict[Key, Stored] = {}
+        if self.scope is not None:
+            for within in _within(self.session, self.source, kind, self.scope):
+                rows |= self._by_key(query.where(within))
+        if self.scope is None or not _covers(kind, self.scope):
+            columns = [getattr(model, name) for name in kind.key]
+            for chunk in chunks((key for key in keys if key not in rows), AT_A_TIME):
+                rows |= self._by_key(query.where(among(self.session, columns, chunk)))
+        return rows
+
+    def _by_key(self, query: Select[Any]) -> dict[Key, Stored]:
+        end = 1 + len(self.kind.key)
+        self.session.flush()
+        rows = map(tuple, self.session.connection().execute(query))
+        return {row[1:end]: row for row in rows}
 
 
-def _store_rows(
-    session: Session, source: str, kind: Kind, rows: list[dict[str, Any]], scope: Scope | None, moment: Moment
-) -> Changed:
-    wanted = {tuple(row[name] for name in kind.key): row for row in rows}
-    standing = _standing(session, source, kind, list(wanted), scope)
-    changed = Changed()
-    inserts: list[dict[str, Any]] = []
-    updates: list[dict[str, Any]] = []
-    for key, row in wanted.items():
-        found = standing.get(key)
-        if found is not None and kind.model is Result and _is_another_grade(key, row, found):
-            updates.append({"id": found["id"], "submission": f"until {found['closed_at']:%Y-%m-%dT%H:%M:%S.%f}"})
-            found = None
-        if found is None:
-            inserts.append(_new_row(source, kind, row, moment))
-            changed.created.append(key)
-            continue
-        if kind.keeps_unknown:
-            row |= {name: found[name] for name in kind.content if row[name] is None}
-        if found["closed_at"] is not None or any(found[name] != row[name] for name in kind.content):
-            content = {name: row[name] for name in kind.content}
-            updates.append({"id": found["id"], **content, "closed_at": None, "missing_pass": None})
-            changed.updated.append(key)
-        elif found["missing_pass"] is not None:
-            updates.append({"id": found["id"], "missing_pass": None})
-    if scope is not None:
-        vanished = {key: found for key, found in standing.items() if key not in wanted and found["closed_at"] is None}
-        updates += _close(vanished, changed, moment)
-    if updates:  # those that set the same columns side by side, for each run of them is a statement
-        session.execute(update(kind.model), sorted(updates, key=sorted))
-    if inserts:
-        session.execute(insert(kind.model), inserts, execution_options=AS_ONE)
-    return changed
-
-
-def _is_another_grade(key: tuple[Any, ...], row: Mapping[str, Any], found: RowMapping) -> bool:
+def _is_another_grade(key: Key, content: tuple[Any, ...], found: Stored) -> bool:
     """Whether a grade without a submission to know it by had vanished, as by a reset, and was earned again since.
 
     It is another one then, and what the first one proved goes on counting.
     """
-    return key[-1] == "" and found["closed_at"] is not None and bool(found["achieved_at"] != row["achieved_at"])
+    return key[-1] == "" and found[-2] is not None and bool(found[7] != content[3])  # achieved_at
 
 
-def _close(vanished: Mapping[tuple[Any, ...], RowMapping], changed: Changed, moment: Moment) -> list[dict[str, Any]]:
-    """Rows that this pass did not see: noted the first time, closed the second."""
-    updates: list[dict[str, Any]] = []
-    for key, found in vanished.items():
-        if found["missing_pass"] is None:
-            updates.append({"id": found["id"], "missing_pass": moment.pass_number})
-        elif found["missing_pass"] < moment.pass_number:
-            updates.append({"id": found["id"], "closed_at": moment.now})
-            changed.closed.append(key)
-    return updates
+def _covers(kind: Kind, scope: Scope) -> bool:
+    """Whether no row that is on the page can stand in the store outside of `scope`."""
+    within = scope.within
+    columns = () if within is None else within.columns if isinstance(within, In) else (within.column,)
+    return set(columns) <= set(kind.key)
 
 
-def _new_row(source: str, kind: Kind, row: dict[str, Any], moment: Moment) -> dict[str, Any]:
-    new = {"source": source, **row}
-    if kind.dated:
-        new["first_seen_at"] = moment.now
-    if kind.model is Course:
-        new["object"] = row["object"] or f"id:{row['course_key']}"
-    return new
-
-
-def _standing(
-    session: Session, source: str, kind: Kind, keys: list[tuple[Any, ...]], scope: Scope | None
-) -> dict[tuple[Any, ...], RowMapping]:
-    """The stored rows under `keys`, or all within `scope`, by key."""
-    model = kind.model
-    names = ("id", *kind.key, *kind.content, "closed_at", "missing_pass")
-    query = select(*(getattr(model, name) for name in names)).where(model.source == source)
-    queries = []
-    if scope is not None:
-        within = kind.in_course(source, scope.course_key) if kind.in_course and scope.course_key is not None else None
-        queries.append(query if within is None else query.where(within))
+def _within(session: Session, source: str, kind: Kind, scope: Scope) -> Iterator[ColumnElement[bool]]:
+    """Conditions that together hold for the rows within `scope`."""
+    within = scope.within
+    if within is None:
+        yield true()
+    elif isinstance(within, Between):
+        column = getattr(kind.model, within.column)
+        number = column if isinstance(column.type, BigInteger) else sql_cast(column, BigInteger)
+        inside = number > within.after
+        if within.upto is not None:
+            inside &= number <= within.upto
+        yield inside if within.after else inside | column.is_(None)
     else:
-        columns = [getattr(model, name) for name in kind.key]
-        for chunk in chunks(keys):
-            queries.append(
-                query.where(
-                    columns[0].in_([key[0] for key in chunk]) if len(columns) == 1 else tuple_(*columns).in_(chunk)
-                )
-            )
-    rows = (row for found in queries for row in session.execute(found).mappings())
-    return {tuple(row[name] for name in kind.key): row for row in rows}
-
-
-def _after_users(session: Session, source: str, _changed: Changed, moment: Moment) -> None:
-    _carry_on_bindings(session, identities.bind(session, moment.now, source), moment)
-
-
-def _after_courses(session: Session, source: str, changed: Changed, moment: Moment) -> None:
-    """A course that has become known, or is called otherwise now, shows in the evidence of its completions and grades."""
-    course_keys = [key[0] for key in changed.created + changed.updated]
-    evidence.record(session, moment.now, evidence.completions_of_courses(source, course_keys))
-    evidence.record(session, moment.now, evidence.results_of_courses(source, course_keys))
-    for chunk in chunks(key[0] for key in changed.closed):
-        enrolled = select(Enrolment.user_key).where(
-            Enrolment.source == source, Enrolment.course_key.in_(chunk), Enrolment.closed_at.is_(None)
-        )
-        people.touch(session, session.scalars(_persons(source, enrolled)))
-        activities = select(Activity.activity_key).where(Activity.source == source, Activity.course_key.in_(chunk))
-        for model, of_course in (  # nobody reads a course that is gone: close what belongs to it with it
-            (Enrolment, Enrolment.course_key.in_(chunk)),
-            (Completion, Completion.course_key.in_(chunk)),
-            (Result, Result.activity_key.in_(activities)),
-            (Activity, Activity.course_key.in_(chunk)),
-        ):
-            session.execute(
-                update(model)
-                .where(model.source == source, of_course, model.closed_at.is_(None))
-                .values(closed_at=moment.now),
-                execution_options={"synchronize_session": False},
-            )
-
-
-def _after_enrolments(session: Session, source: str, changed: Changed, _moment: Moment) -> None:
-    for chunk in chunks({key[1] for key in changed.all}):
-        people.touch(session, session.scalars(_persons(source, chunk)))
-
-
-def _persons(source: str, user_keys: Any) -> Select[int]:
-    """The persons whose these accounts are."""
-    return select(Identity.person_id).where(
-        Identity.source == source, Identity.unbound_at.is_(None), Identity.user_key.in_(user_keys)
-    )
-
-
-def _after_completions(session: Session, source: str, changed: Changed, moment: Moment) -> None:
-    evidence.record(session, moment.now, evidence.completions(source, changed.created))
-
-
-def _after_activities(session: Session, source: str, changed: Changed, moment: Moment) -> None:
-    """An activity, or its pass mark, that has become known or changed shows in the evidence of its results."""
-    keys = [key[0] for key in changed.created + changed.updated]
-    evidence.record(session, moment.now, evidence.results_of_activities(source, keys))
-
-
-def _after_results(session: Session, source: str, changed: Changed, moment: Moment) -> None:
-    evidence.record(session, moment.now, evidence.results(source, changed.created + changed.updated))
-
-
-def _carry_on_bindings(session: Session, bound: Mapping[str, Sequence[str]], moment: Moment) -> None:
-    """Accounts that were bound just now: what they did before counts for their person from now on."""
-    for source, user_keys in bound.items():
-        evidence.record(session, moment.now, evidence.completions_of_users(source, user_keys))
-        evidence.record(session, moment.now, evidence.results_of_users(source, user_keys))
-
-
-FOLLOW_UPS: dict[type, Callable[[Session, str, Changed, Moment], None]] = {
-    UserRecord: _after_users,
-    CourseRecord: _after_courses,
-    EnrolmentRecord: _after_enrolments,
-    CompletionRecord: _after_completions,
-    ActivityRecord: _after_activities,
-    ResultRecord: _after_results,
-}
+        by_activity = kind.model is Result and within.columns == ("course_key",)
+        columns = [Activity.course_key] if by_activity else [getattr(kind.model, name) for name in within.columns]
+        for chunk in chunks(within.values, AT_A_TIME):
+            condition = among(session, columns, chunk)
+            if by_activity:  # only their activities say which course results belong to
+                of_courses = select(Activity.activity_key).where(Activity.source == source, condition)
+                condition = Result.activity_key.in_(of_courses)
+            yield condition

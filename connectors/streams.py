@@ -6,14 +6,15 @@ read whole counts its passes in the cursor's first place; `(2,)` is 'before the 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
 from connectors.records import Record
 from plugin.settings import StrictModel
+from plugin.store import Store
 
 Cursor = tuple[int | str, ...]
 
@@ -27,14 +28,41 @@ class Raw:
 
 
 @dataclass(frozen=True)
+class In:
+    """Within a scope lie the rows whose `columns` hold one of `values` (`course_key` serves for every kind in a course)."""
+
+    columns: tuple[str, ...]
+    values: frozenset[tuple[str, ...]]
+
+    @classmethod
+    def courses(cls, course_keys: Iterable[str]) -> "In":
+        """The rows of these courses."""
+        return cls(("course_key",), frozenset((key,) for key in course_keys))
+
+
+@dataclass(frozen=True)
+class Between:
+    """Within a scope lie the rows whose `column`, read as a number, is above `after` and not above `upto` (None: no end).
+
+    From 0 on, the rows belong to it whose column is empty: they were read another way.
+    """
+
+    column: str
+    after: int
+    upto: int | None
+
+
+@dataclass(frozen=True)
 class Scope:
     """What a page shows whole: what stands in the store within it and not on the page has gone missing.
 
-    `records` are the types of record, `course_key` the course that they belong to, None for all of the source.
+    `records` are the types of record, `within` which rows of them, None for all of the source. `certain` says that the
+    source itself told of every change within: what is missing is gone at once, and not only when missing twice.
     """
 
     records: tuple[type, ...]
-    course_key: str | None = None
+    within: In | Between | None = None
+    certain: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,11 +90,39 @@ class Page:
     ends_pass: bool = False
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The way by which a stream is read, and what speaks about it: codes that `connectors.words` puts into words.
+
+    `hidden` is what this way does not show. `lacking` says of each better way why it was not taken. `fresh` is how
+    soon a change can show: `at_once`, `each_pull` or `compared`.
+    """
+
+    way: str
+    fresh: str = "each_pull"
+    hidden: tuple[str, ...] = ()
+    lacking: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What asking a source has cost since its connector was made."""
+
+    calls: int = 0
+    bytes: int = 0
+
+
 class Stream(ABC):
-    """One kind of record of a source."""
+    """One kind of record of a source, read in one way.
+
+    An `incremental` stream reads what changed since its cursor; when everything is to be compared, it is pulled from a
+    cursor that holds only a number, and reads everything once. Others are read whole at every pull.
+    """
 
     name: ClassVar[str]
     records: ClassVar[tuple[type, ...]]
+    incremental: ClassVar[bool] = False
+    way: str = ""
 
     @abstractmethod
     def pull(self, cursor: Cursor | None) -> Iterator[Page]:
@@ -94,6 +150,7 @@ class Connector(ABC):
     """A configured source of one kind of system."""
 
     settings_model: ClassVar[type[BaseModel]] = StrictModel
+    store: Store | None = None  # for locks that must hold for every process; set by who opened the connector
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -105,6 +162,14 @@ class Connector(ABC):
     @abstractmethod
     def check(self) -> list[Finding]:
         """What stands in the way of pulling, most serious first; empty when all is well."""
+
+    def choices(self) -> Mapping[str, Choice]:
+        """By stream: the way it is read, and what that way does not show; also of streams that no way shows (way '')."""
+        return {}
+
+    def usage(self) -> Usage:
+        """How many requests were sent and how many bytes were read."""
+        return Usage()
 
     def about(self) -> str:
         """What the source says of itself, in a few words for the operator; empty where it says nothing."""

@@ -9,9 +9,11 @@ import click
 from sqlalchemy import select
 
 from connectors.sync import is_settled
+from metrics.certification import decision_commands
 from metrics.certification.commands import certification
 from metrics.certification.engine import derive_due
 from metrics.certification.explain import explain
+from metrics.certification.history_commands import import_history_command
 from metrics.certification.models import CertificationRule, Requirement
 from metrics.certification.requirements import DUTY, PROMOTION, add_requirement
 from metrics.certification.rules import import_rule
@@ -25,6 +27,8 @@ from plugin.moments import parse_moment
 
 def register(cli: click.Group) -> None:
     """Add the subcommands of `metrics`."""
+    decision_commands.register(certification)
+    certification.add_command(import_history_command)
     for command in (certification, requirement, derive_command, explain_command, metrics):
         cli.add_command(command)
 

@@ -346,7 +346,7 @@ def _wanted_people(chosen: dict[str, str]) -> Any:
         .outerjoin(Assignment, (Assignment.person_id == Person.id) & standing_on(day))
         .outerjoin(Department, Department.id == Assignment.department_id)
         .outerjoin(Position, Position.id == Assignment.position_id)
-        .where(about("people.list"))
+        .where(about("people.list"), Person.erased_at.is_(None))
     )
     if not chosen["leavers"]:
         query = query.where(employed_on(day))

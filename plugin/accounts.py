@@ -242,15 +242,22 @@ def _keep_an_administrator(session: Session, account: Account) -> None:
         raise AccountRefusedError(LAST_ADMINISTRATOR, login=account.login)
 
 
+def person_of(session: Session, number: str | None) -> Person | None:
+    """The employee of this number; None without a number. Raises AccountRefusedError when there is no such employee."""
+    if not number:
+        return None
+    person = session.scalars(select(Person).where(Person.employee_number == number)).one_or_none()
+    if person is None:
+        raise AccountRefusedError(NO_EMPLOYEE, number=number)
+    return person
+
+
 def set_person(
     session: Session, account: Account, number: str | None, actor: str, now: datetime, reason: str | None = None
 ) -> None:
     """Say which employee the account is; None: nobody. Raises AccountRefusedError."""
-    person = None
-    if number:
-        person = session.scalars(select(Person).where(Person.employee_number == number)).one_or_none()
-        if person is None:
-            raise AccountRefusedError(NO_EMPLOYEE, number=number)
+    person = person_of(session, number)
+    if person is not None:
         taken = select(Account.login).where(Account.person_id == person.id, Account.id != account.id)
         other = session.scalars(taken).first()
         if other is not None:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from waitress.server import create_server
 
 from plugin import lifecycle
-from plugin.accounts import create_account, create_token
+from plugin.accounts import create_account, create_token, person_of, set_person
 from plugin.audit import record_act
 from plugin.errors import CertBridgeError, SettingsError, StoreError
 from plugin.installation import PACKAGES, Installation
@@ -108,7 +108,10 @@ def _own_commands(ctx: click.Context) -> dict[str, click.Command]:
     own = click.Group()
     for addon in in_order(complete(home.addons)):
         if addon.name.partition(".")[0] not in PACKAGES and (commands := home.room(addon, "commands")):
-            commands.register(own)
+            try:
+                commands.register(own)
+            except Exception as error:  # somebody else's code must not stop the others
+                home.leave_out(addon, f"its commands cannot be registered: {type(error).__name__}: {error}")
     return dict(own.commands)
 
 
@@ -118,7 +121,7 @@ def _blame_migrations(home: Installation, error: Exception) -> None:
         raise StoreError("The store is empty; run 'certbridge addons install' first.") from error
     if lagging := lifecycle.lagging(home):
         raise StoreError(
-            f"The tables of {', '.join(lagging)} are not those of this version; run 'certbridge addons install'."
+            f"The tables of {', '.join(lagging)} are not those of this version; run 'certbridge addons upgrade'."
         ) from error
 
 
@@ -145,44 +148,6 @@ def cli(ctx: click.Context, config: Path) -> None:
         handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
     )
     ctx.obj = Context(config)
-
-
-@cli.group()
-def addons() -> None:
-    """The parts that this installation is made of."""
-
-
-@addons.command("list")
-@pass_context
-def list_addons(context: Context) -> None:
-    """Every addon, in the order of dependencies."""
-    home = context.installation
-    lagging = lifecycle.lagging(home)
-    installed = {addon.name for addon in home.installed} if lifecycle.is_set_up(home) else set()
-    standing = complete(home.addons)
-    for addon in in_order(standing):
-        state = (
-            "not installed"
-            if addon.name not in installed
-            else "to be upgraded"
-            if addon.name in lagging
-            else "installed"
-        )
-        context.say(f"{addon.name:24} {addon.version:10} {state:16} {addon.manifest.get('summary', '')}")
-    for name in sorted(home.addons.keys() - standing.keys()):
-        addon = home.addons[name]
-        needs = ", ".join(other for other in addon.depends if other not in standing)
-        context.say(f"{addon.name:24} {addon.version:10} cannot run: it needs {needs}")
-
-
-@addons.command("install")
-@click.argument("names", nargs=-1)
-@pass_context
-def install_addons(context: Context, names: tuple[str, ...]) -> None:
-    """Install or upgrade NAMES (all by default) and what they depend on."""
-    for done in lifecycle.install(context.installation, names or None):
-        steps = f" (migrations {', '.join(done.migrations)})" if done.migrations else ""
-        context.say(f"{done.addon}: {done.outcome}{steps}")
 
 
 @cli.group()
@@ -218,15 +183,22 @@ def account() -> None:
     type=click.File("r"),
     help="Read the password from the first line of this file ('-' for standard input); else one is made and shown once.",
 )
+@click.option("--employee", help="The number of the employee whose account it is.")
 @pass_context
-def create_login(context: Context, login: str, roles: tuple[str, ...], password_file: Any) -> None:
+def create_login(
+    context: Context, login: str, roles: tuple[str, ...], password_file: Any, employee: str | None
+) -> None:
     """Create the account LOGIN; the first one should be an administrator."""
     home = context.installation
     password = password_file.readline().rstrip("\n") if password_file else secrets.token_urlsafe(12)
     with home.store.write() as session:
         made = create_account(session, login, password, roles, home.clock())
         made.must_change_password = password_file is None
-        record_act(session, actor(), "account.create", f"account:{login}", home.clock(), after={"roles": list(roles)})
+        person, now = person_of(session, employee), home.clock()
+        after, person_id = {"roles": list(roles)}, person.id if person is not None else None
+        record_act(session, actor(), "account.create", f"account:{login}", now, after=after, person_id=person_id)
+        session.flush()
+        set_person(session, made, employee, actor(), now)
     context.say(
         f"Created the account {login} with the roles {', '.join(roles)}."
         + ("" if password_file else f" Its password, shown this once: {password}")
@@ -381,4 +353,5 @@ def main() -> None:
         if (addon.path / "commands.py").is_file():
             __import__(f"{addon.name}.commands", fromlist=["register"]).register(cli)
     __import__("plugin.account_commands", fromlist=["register"]).register(cli)
+    __import__("plugin.addon_commands", fromlist=["register"]).register(cli)
     cli()

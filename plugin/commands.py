@@ -1,16 +1,15 @@
 """`certbridge audit`: verifying the audit trail, reading it, and going on from a broken one."""
 
 import csv
-import json
 import re
 import sys
 from typing import Any
 
 import click
 
-from plugin import mail_commands
+from plugin import mail_commands, privacy_commands
 from plugin.audit import Report, SealingKeys, accept_chains, sealed_tables, verify
-from plugin.audit.listing import COLUMNS, acts, listed
+from plugin.audit.listing import COLUMNS, acts, as_cell, as_text, listed
 from plugin.cli import Context, actor, pass_context
 from plugin.errors import RefusedError
 from plugin.moments import in_zone_iso, parse_moment
@@ -22,6 +21,7 @@ def register(cli: click.Group) -> None:
     """Add the subcommands of the kernel that stand in no other module."""
     cli.add_command(audit)
     mail_commands.register(cli)
+    privacy_commands.register(cli)
 
 
 @click.group()
@@ -77,7 +77,7 @@ def show_acts(context: Context, subject: str | None, who: str | None, since: str
         elif form == "csv":
             writer = csv.DictWriter(sys.stdout, ("id", *COLUMNS), lineterminator="\n")
             writer.writeheader()
-            writer.writerows({name: _cell(value) for name, value in act.items()} for act in found)
+            writer.writerows({name: as_cell(value) for name, value in act.items()} for act in found)
         else:
             for act in found:
                 context.say(_line(act))
@@ -135,17 +135,5 @@ def _line(act: dict[str, Any]) -> str:
     said = f"{act['at']}  {act['actor']}  {act['action']}  {act['subject']}"
     if act["reason"]:
         said += f"  ({act['reason']})"
-    changes = [f"{name} {_text(act[name])}" for name in ("before", "after") if act[name]]
+    changes = [f"{name} {as_text(act[name])}" for name in ("before", "after") if act[name]]
     return "\n    ".join([said, *changes])
-
-
-def _cell(value: Any) -> Any:
-    """A cell that a spreadsheet takes for text, not for a formula."""
-    text = _text(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -6,9 +6,13 @@ from flask_babel import gettext, lazy_gettext
 
 from plugin.account_controllers import blueprint as account_pages
 from plugin.accounts import sign_in as check_sign_in
+from plugin.audit_controllers import blueprint as audit_pages
 from plugin.mail_controllers import blueprint as mail_pages
 from plugin.models import Account
 from plugin.openid_controllers import blueprint as openid_pages
+from plugin.operation_controllers import alerts_for_reader
+from plugin.operation_controllers import blueprint as operation_pages
+from plugin.privacy_controllers import blueprint as privacy_pages
 from plugin.summaries import Summary, summarise
 from plugin.user_controllers import blueprint as user_pages
 from plugin.web import (
@@ -26,12 +30,26 @@ from plugin.web import (
 
 blueprint = Blueprint("plugin", __name__, template_folder="templates")
 
-BLUEPRINTS = [blueprint, account_pages, user_pages, openid_pages, mail_pages]
+BLUEPRINTS = [
+    blueprint,
+    account_pages,
+    user_pages,
+    openid_pages,
+    mail_pages,
+    audit_pages,
+    operation_pages,
+    privacy_pages,
+]
 MENU = [
     MenuEntry("Overview", "plugin.home", None),
+    MenuEntry("My data", "privacy.own", "exports.do", personal=True, last=True),
+    MenuEntry("Proposals to erase", "privacy.proposing", "erasures.propose", last=True),
+    MenuEntry("Privacy", "privacy.overview", "erasures.see", last=True),
+    MenuEntry("Operation", "operation.operation", "sync.see", last=True),
     MenuEntry("Mail", "mail.mails", "mail.see", last=True),
     MenuEntry("Users", "users.users", "users.see", last=True),
     MenuEntry("API tokens", "users.tokens", "users.see", last=True),
+    MenuEntry("Audit trail", "audit.trail", "audit.see", last=True),
 ]
 
 COUNTED = (lazy_gettext("employed"), lazy_gettext("left"))  # words of plugin.counts, for the catalogues
@@ -81,7 +99,7 @@ def home() -> ResponseReturnValue:
     """What there is: a few counts of every addon, for whoever may see everybody behind them; the others get links."""
     cards = [_card(summary) for summary in summarise(installation()) if _shown(summary)]
     links = [] if cards else [entry for entry in navigation() if entry.endpoint != "plugin.home"]
-    return render_template("home.html", cards=cards, links=links, account=g.account)
+    return render_template("home.html", cards=cards, links=links, account=g.account, alerts=alerts_for_reader())
 
 
 def _shown(summary: Summary) -> bool:

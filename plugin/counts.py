@@ -12,6 +12,6 @@ from plugin.summaries import Summary
 
 def summaries(session: Session, now: datetime) -> list[Summary]:
     """How many people there are, and how many have left."""
-    total = session.scalar(select(func.count()).select_from(Person)) or 0
+    total = session.scalar(select(func.count()).select_from(Person).where(Person.erased_at.is_(None))) or 0
     present = session.scalar(select(func.count()).select_from(Person).where(employed_on(now.date()))) or 0
     return [Summary("People", total, {"employed": present, "left": total - present} if total else {})]

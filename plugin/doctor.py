@@ -23,6 +23,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from plugin import lifecycle, schedules
+from plugin.alerts import FAILURES
 from plugin.errors import DependencyError
 from plugin.findings import ERROR, HINT, OK, WARNING, Finding, tried
 from plugin.installation import Installation, load_object, utc_now
@@ -30,6 +31,7 @@ from plugin.manifests import check_external, complete, in_order
 from plugin.models import Account, AuditEntry, Schedule
 from plugin.rotation import survey, vanished
 from plugin.settings import ENVIRONMENT_PREFIX
+from plugin.store import holds_password
 
 LATE = timedelta(minutes=5)
 VERY_LATE = timedelta(hours=1)
@@ -112,7 +114,7 @@ def _settings(config: Path) -> Iterator[Finding]:
 
 def _has_password(url: object) -> bool:
     try:
-        return isinstance(url, str) and "://" in url and make_url(url).password is not None
+        return isinstance(url, str) and "://" in url and holds_password(make_url(url))
     except (ArgumentError, ValueError):
         return False
 
@@ -200,14 +202,18 @@ def _addons(home: Installation) -> Iterator[Finding]:
     if not lifecycle.is_set_up(home):
         yield Finding(ERROR, "addons", "", "Nothing is installed yet", "there are no tables to work with", install)
         return
-    for name in vanished(home):
+    for name, reason in home.broken.items():
+        mend = "Do what the message says"
+        yield Finding(ERROR, "addons", name, reason, "the addon is left out; the others run", mend)
+    for name in sorted({*vanished(home)} - home.broken.keys()):
         yield Finding(
             ERROR,
             "addons",
             name,
             f"The installed addon {name} is not there any more, or one that it depends on",
             "what it did is not done",
-            "Put its folder back, or name the folder above it in [addons] path",
+            "Put its folder back, or name the folder above it in [addons] path; or take out what it left: certbridge addons "
+            f"uninstall {name}",
         )
     for name in lifecycle.lagging(home):
         yield Finding(
@@ -216,7 +222,7 @@ def _addons(home: Installation) -> Iterator[Finding]:
             name,
             f"The tables of {name} are not those of this version",
             "what it does fails",
-            f"{install}, after a backup of the store",
+            "Run: certbridge addons upgrade, after a backup of the store",
         )
     installed = {addon.name for addon in home.installed}
     for addon in in_order(complete(home.addons)):
@@ -368,6 +374,9 @@ def _schedules(home: Installation) -> Iterator[Finding]:
     now = home.clock()
     with home.store.read() as session:
         rows = list(session.scalars(select(Schedule).order_by(Schedule.due_at, Schedule.name)))
+    for row in rows:
+        if row.failures:
+            yield _failing(row)
     leased = [row for row in rows if row.leased_until is not None and row.leased_until > now]
     for row in leased:
         if row.holder != schedules.QUEUED and schedules._is_gone(row.holder or ""):
@@ -384,6 +393,18 @@ def _schedules(home: Installation) -> Iterator[Finding]:
         yield _overdue(home, late, now)
     else:
         yield Finding(OK, "schedules", "", f"{len(rows)} schedules, none of them overdue")
+
+
+def _failing(row: Schedule) -> Finding:
+    since = f" since {_shown(row.failing_since)}" if row.failing_since else ""
+    return Finding(
+        ERROR if row.failures >= FAILURES else WARNING,
+        "schedules",
+        row.name,
+        f"{row.name} has failed {row.failures} times in a row{since}: {row.last_error}",
+        "what it does is not done; it is tried again after a wait that grows",
+        "Mend what it says; the log of the worker says more",
+    )
 
 
 def _overdue(home: Installation, late: list[Schedule], now: datetime) -> Finding:

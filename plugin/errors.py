@@ -86,3 +86,15 @@ class SourceRefusedError(SourceError):
 
 class DeliveryError(CertBridgeError):
     """An endpoint cannot be used as configured."""
+
+
+def reason_of(error: Exception) -> str:
+    """Why something failed, as it may be kept and shown: the message of what was foreseen, else only the kind of failure.
+
+    What Python, a driver or a library says may repeat a secret or a person's data; the log has it, guarded as logs are.
+    """
+    if isinstance(error, CertBridgeError):
+        return str(error).replace("\x00", "")
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    return f"{type(error).__name__}; the log of the worker says more."

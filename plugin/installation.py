@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import inspect, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from plugin.errors import AddonError, StoreError
-from plugin.manifests import Addon, complete, discover, in_order
+from plugin.manifests import OWN, Addon, complete, discover, entry_point_packages, in_order
 from plugin.migrate import load_models
 from plugin.models import InstalledAddon
 from plugin.secrets import KeyRing
 from plugin.settings import Settings, load_settings
 from plugin.store import Store
 
-PACKAGES = ("plugin", "connectors", "metrics", "webhooks")
+log = logging.getLogger(__name__)
+
+PACKAGES = OWN
 
 
 def utc_now() -> datetime:
@@ -37,7 +40,7 @@ def sleep_on(_topic: str) -> None:
 
 @dataclass
 class Installation:
-    """Settings, addons, store, keys and clock of one installation.
+    """Settings, addons, store, keys and clock of one installation; `broken` says which addons were left out, and why.
 
     `wake` tells the workers, where there are any, that there is something to look at: a topic such as
     `people_touched`, which the manifests of the addons that care name under `wakes`.
@@ -48,21 +51,32 @@ class Installation:
     store: Store
     clock: Callable[[], datetime] = utc_now
     wake: Callable[[str], None] = sleep_on
+    broken: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, config: Path, clock: Callable[[], datetime] = utc_now) -> "Installation":
-        """Read `config`, find the addons, connect to the store. Raises SettingsError, AddonError, StoreError."""
+        """Read `config`, find the addons, connect to the store. Raises SettingsError, AddonError, StoreError.
+
+        A folder of [addons] path that is not there, and broken addons of others, are told in `broken`.
+        """
         settings = load_settings(config)
-        roots = [settings.folder / path for path in settings.addons.path]
-        for root in roots:
+        broken: dict[str, str] = {}
+        roots = []
+        for root in (settings.folder / path for path in settings.addons.path):
             if not root.is_dir():
-                raise AddonError(f"[addons] path: {root} is not a folder; create it or take it out.")
+                broken[str(root)] = f"[addons] path: {root} is not a folder; create it or take it out."
+                continue
+            roots.append(root)
             if str(root) not in sys.path:
                 sys.path.append(str(root))
-        addons = discover(roots, PACKAGES)
-        settings = load_settings(config, addons=tuple(addons))
-        load_models(addons)
-        return cls(settings, addons, Store(_located(settings)), clock)
+        addons = discover(roots, [*PACKAGES, *entry_point_packages()], broken)
+        load_models(addons, broken)
+        addons = {name: addon for name, addon in addons.items() if name not in broken}
+        store = Store(_located(settings))
+        known = {*addons, *broken}
+        if set(settings.model_extra or {}) - known:
+            known |= _recorded(store)  # the table of an addon that has vanished may stay
+        return cls(load_settings(config, addons=tuple(known)), addons, store, clock, broken=broken)
 
     @cached_property
     def keys(self) -> KeyRing:
@@ -78,32 +92,61 @@ class Installation:
     def installed(self) -> list[Addon]:
         """The installed addons whose folders are there, each after its dependencies.
 
-        One whose folder has vanished is reported in the log, with those that need it, and stops nothing else. Raises StoreError when
-        nothing is installed yet.
+        One whose folder has vanished is reported in the log, with those that need it and those that are broken, and stops
+        nothing else. Raises StoreError when nothing is installed yet.
         """
         with self.store.read() as session:
             if not inspect(session.connection()).has_table(InstalledAddon.__tablename__):
                 raise StoreError("The store is empty; run 'certbridge addons install' first.")
             names = set(session.scalars(select(InstalledAddon.name)))
         standing = complete(self.addons)
-        for name in sorted(names - set(standing)):
-            logging.getLogger(__name__).warning(
+        for reason in self.broken.values():
+            log.warning("%s It is left out.", reason)
+        for name in sorted(names - {*standing, *self.broken}):
+            log.warning(
                 "The installed addon %s cannot run: it needs one that is not there; put that one back."
                 if name in self.addons
-                else "The installed addon %s has vanished: its folder is not there any more; put it back.",
+                else "The installed addon %s has vanished: its folder is not there any more; put it back, or take out what it "
+                "left with 'certbridge addons uninstall'.",
                 name,
             )
         return [addon for addon in in_order(standing) if addon.name in names]
 
     def room(self, addon: Addon, name: str) -> Any:
-        """The addon's module of this name (`commands`, `controllers`, `tasks` …), or None when it has no such room."""
+        """The addon's module of this name (`commands`, `controllers`, `tasks` …), or None when it has no such room.
+
+        One of somebody else's addon that cannot be imported is reported in the log and in `broken`, and left out.
+        """
         if (addon.path / f"{name}.py").is_file() or (addon.path / name / "__init__.py").is_file():
-            return importlib.import_module(f"{addon.name}.{name}")
+            try:
+                return importlib.import_module(f"{addon.name}.{name}")
+            except Exception as error:
+                if addon.is_own:
+                    raise
+                self.leave_out(addon, f"its {name} cannot be loaded: {type(error).__name__}: {error}")
         return None
 
-    def provided(self, key: str) -> dict[str, Any]:
-        """What the installed addons name under the manifest key `key` (`module:attribute`), by addon."""
-        return {addon.name: load_object(addon.manifest[key]) for addon in self.installed if key in addon.manifest}
+    def leave_out(self, addon: Addon, reason: str) -> None:
+        """Report that something of somebody else's addon cannot be used."""
+        self.broken[addon.name] = f"The addon {addon.name} is not whole: {reason}. Mend it in {addon.path}."
+        log.warning("%s", self.broken[addon.name])
+
+    def provided(self, key: str, *, strict: bool = False) -> dict[str, Any]:
+        """What the installed addons name under the manifest key `key` (`module:attribute`), by addon.
+
+        What somebody else's addon names and is not there is reported in the log and left out; a `strict` caller, who needs
+        all of them, is raised an AddonError.
+        """
+        found = {}
+        for addon in self.installed:
+            if key in addon.manifest:
+                try:
+                    found[addon.name] = load_object(addon.manifest[key])
+                except AddonError as error:
+                    if strict or addon.is_own:
+                        raise
+                    self.leave_out(addon, f"{key}: {error}")
+        return found
 
 
 def load_object(place: str) -> Any:
@@ -111,10 +154,20 @@ def load_object(place: str) -> Any:
     module, _, attribute = place.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a module may fail in any way while it is imported
+        reason = str(error) if isinstance(error, (ImportError, AttributeError)) else f"{type(error).__name__}: {error}"
         raise AddonError(
-            f"A manifest names {place}, which cannot be loaded: {error}. Mend the manifest or the module."
+            f"A manifest names {place}, which cannot be loaded: {reason}. Mend the manifest or the module."
         ) from None
+
+
+def _recorded(store: Store) -> set[str]:
+    """The names of the addons that the store says are installed; none when it does not answer."""
+    try:
+        with store.read() as session:
+            return set(session.scalars(select(InstalledAddon.name)))
+    except SQLAlchemyError:
+        return set()
 
 
 def _located(settings: Settings) -> str:

@@ -77,8 +77,8 @@ def _send(home: Installation, mail_id: int) -> None:
 
 
 @mail.command("list")
-@click.option("--state", type=click.Choice(STATES))
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--state", type=click.Choice(STATES), help="Only mails in this state.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @pass_context
 def list_mails(context: Context, state: str | None, limit: int, form: str) -> None:

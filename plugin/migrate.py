@@ -3,7 +3,8 @@
 So a vanished addon folder hinders nobody else, and one addon can go back without its dependents. An addon's
 tables are those of the models defined in its folder, but not in an addon inside it.
 
-`python -m plugin.migrate ADDON "what changes"` writes the next step of an addon's history from its models.
+`python -m plugin.migrate ADDON "what changes" [FOLDER]` writes the next step of an addon's history from its models;
+FOLDER is the one that holds the addon's, when it is not one of this program's own.
 """
 
 import importlib
@@ -11,7 +12,7 @@ import importlib.util
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.orm import configure_mappers
 
-from plugin.errors import StoreError
-from plugin.manifests import Addon, complete, discover, in_order
+from plugin.errors import AddonError, CertBridgeError, StoreError
+from plugin.manifests import OWN, Addon, complete, discover, in_order
 from plugin.store import Base, Exact, Json, Store, UtcDateTime
 
 MIGRATION = '''"""{message}."""
@@ -51,11 +53,53 @@ def version_table(addon: Addon) -> str:
     return addon.name.replace(".", "_") + "_version"
 
 
-def load_models(addons: Mapping[str, Addon]) -> None:
-    """Import the models of every addon that can run, so that the mappers know each other."""
+def load_models(addons: Mapping[str, Addon], broken: dict[str, str] | None = None) -> None:
+    """Import the models of every addon that can run, so that the mappers know each other.
+
+    With `broken`, an addon of somebody else whose models fail is left out, and `broken` says why, by name.
+    """
     for addon in in_order(complete(addons)):
-        if (addon.path / "models.py").is_file():
-            importlib.import_module(f"{addon.name}.models")
+        if not (addon.path / "models.py").is_file():
+            continue
+        if broken and addon.name not in complete({name: addons[name] for name in addons if name not in broken}):
+            continue  # something that it stands on is broken
+        models, tables, modules = set(declared()), set(Base.metadata.tables), set(sys.modules)
+        try:
+            _import_models(addon)
+        except Exception as error:
+            if broken is None or addon.is_own:
+                raise
+            broken[addon.name] = (
+                f"The models of the addon {addon.name} cannot be loaded: {type(error).__name__}: {error}. Mend "
+                f"{addon.path / 'models.py'}."
+            )
+            take_out(set(declared()) - models, set(Base.metadata.tables) - tables)
+            for name in set(sys.modules) - modules:
+                if name.startswith(f"{addon.name}."):
+                    del sys.modules[name]  # or the next one to import it would take it for whole
+
+
+def _import_models(addon: Addon) -> None:
+    module = importlib.import_module(f"{addon.name}.models")
+    found = Path(module.__file__ or "")
+    if not found.resolve().is_relative_to(addon.path.resolve()):
+        raise AddonError(f"{addon.name} is imported from {found.parent}, not from {addon.path}; give it another name")
+    if not addon.is_own:
+        configure_mappers()  # now, when it can still be said whose they are
+
+
+def declared() -> list[type[Any]]:
+    """Every class that was declared as a model, those among them whose mapping failed."""
+    return [manager.class_ for manager in Base.registry._managers]
+
+
+def take_out(models: Iterable[type[Any]], tables: Iterable[str]) -> None:
+    """Let SQLAlchemy forget half-loaded models: one whose mapping or relations fail would stop everybody's queries."""
+    for manager in [manager for manager in Base.registry._managers if manager.class_ in models]:
+        Base.registry._dispose_manager_and_mapper(manager)
+        Base.registry._managers.pop(manager, None)
+    for name in tables:
+        Base.metadata.remove(Base.metadata.tables[name])
 
 
 def tables_of(addon: Addon, addons: Mapping[str, Addon]) -> set[str]:
@@ -181,9 +225,17 @@ def write_next(addon: Addon, addons: Mapping[str, Addon], message: str) -> Path 
 
 def main() -> None:
     """For developers: write an addon's next migration."""
-    addons = discover([Path(__file__).parents[1]])
-    load_models(addons)
-    written = write_next(addons[sys.argv[1]], addons, sys.argv[2])
+    if len(sys.argv) not in (3, 4):
+        sys.exit('Usage: python -m plugin.migrate ADDON "what changes" [FOLDER]')
+    name, message, *roots = sys.argv[1:]
+    sys.path += roots
+    try:
+        addons = discover([Path(root) for root in roots], OWN)
+        [*_, addon] = in_order(addons, [name])
+        load_models(addons)
+        written = write_next(addon, addons, message)
+    except CertBridgeError as error:
+        sys.exit(f"plugin.migrate: {error}")
     sys.stdout.write(f"{written or 'nothing to change'}\n")
 
 

@@ -10,7 +10,11 @@ from plugin.store import Base, BigId
 
 
 class InstalledAddon(Base):
-    """An addon that `certbridge addons install` has set up, at the version that its tables have."""
+    """An addon that `certbridge addons install` has set up, at the version that its tables have.
+
+    `footprint` is what it has put into the store and what it stands on (plugin.footprint), so that it can be taken out
+    again when its folder is gone; `digest` is that of its data files. Both are None until the next install.
+    """
 
     __tablename__ = "installed_addon"
 
@@ -18,6 +22,25 @@ class InstalledAddon(Base):
     version: Mapped[str] = mapped_column(String(50))
     installed_at: Mapped[datetime]
     upgraded_at: Mapped[datetime | None]
+    digest: Mapped[str | None] = mapped_column(String(64))
+    footprint: Mapped[dict[str, Any] | None]
+
+
+class LoadedRecord(Base):
+    """What an addon's data file has brought: the row `row_key` of a table, or a whole file for one of the `loads`.
+
+    `name` is the external id that the file gives the record, or the file itself; `table_name` is the table, or what the
+    file is about. A `noupdate` record is left as people edited it. `digest` is that of a whole file.
+    """
+
+    __tablename__ = "loaded_record"
+
+    addon: Mapped[str] = mapped_column(String(200), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    table_name: Mapped[str] = mapped_column(String(100))
+    row_key: Mapped[list[Any]]
+    noupdate: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    digest: Mapped[str | None] = mapped_column(String(64))
 
 
 class Department(Base):
@@ -58,7 +81,10 @@ class Grade(Base):
 
 
 class Person(Base):
-    """An employee, keyed by employee number. `event_sequence` is the number of their newest event."""
+    """An employee, keyed by employee number. `event_sequence` is the number of their newest event.
+
+    Of somebody who has been erased (`erased_at`) an empty row is left, under a number that says nothing.
+    """
 
     __tablename__ = "person"
 
@@ -71,6 +97,7 @@ class Person(Base):
     event_sequence: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]
 
 
 class Assignment(Base):
@@ -135,7 +162,10 @@ class Event(Base):
 
 
 class Schedule(Base):
-    """Work that comes back: due at `due_at`, done by whoever holds the lease, due again when it is finished."""
+    """Work that comes back: due at `due_at`, done by whoever holds the lease, due again when it is finished.
+
+    `failures` counts those in a row, the first of them at `failing_since`, the newest with `last_error`.
+    """
 
     __tablename__ = "schedule"
 
@@ -146,6 +176,44 @@ class Schedule(Base):
     due_at: Mapped[datetime] = mapped_column(index=True)
     leased_until: Mapped[datetime | None]
     holder: Mapped[str | None] = mapped_column(String(200))
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    failing_since: Mapped[datetime | None]
+    last_error: Mapped[str | None] = mapped_column(Text)
+
+
+class Alert(Base):
+    """Something that fails and that somebody has to mend, from `since` until `closed_at`; plugin.alerts finds it.
+
+    `addon` is whose check reports it, `count` how often it failed, `told_at` when it was mailed; `path` is the page that
+    shows it, `needs` the right without which nobody sees it.
+    """
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        Index(
+            "ix_alert_open",
+            "addon",
+            "kind",
+            "name",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index("ix_alert_told_at", "told_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    addon: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(30))
+    name: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(Text)
+    count: Mapped[int | None]
+    since: Mapped[datetime]
+    path: Mapped[str] = mapped_column(String(500))
+    needs: Mapped[str] = mapped_column(String(100))
+    opened_at: Mapped[datetime]
+    told_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
 
 
 class Account(Base):
@@ -319,6 +387,48 @@ class AuditCheckpoint(Base):
     before: Mapped[datetime]
     pruned_at: Mapped[datetime]
     signature: Mapped[str] = mapped_column(String(64))
+
+
+class AuditVerification(Base):
+    """What a verification of the sealed tables found: how many rows under how many seals, and what is wrong with them.
+
+    `findings` holds the first of them; `found` counts all.
+    """
+
+    __tablename__ = "audit_verification"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    seals: Mapped[int] = mapped_column(BigId)
+    entries: Mapped[int] = mapped_column(BigId)
+    waiting: Mapped[int] = mapped_column(BigId)
+    found: Mapped[int]
+    findings: Mapped[list[Any]]
+
+
+class ErasureProposal(Base):
+    """That somebody proposes to erase a person; open until `decided_at`. Erasing the person takes it along."""
+
+    __tablename__ = "erasure_proposal"
+    __table_args__ = (
+        Index(
+            "ix_erasure_proposal_open",
+            "person_id",
+            unique=True,
+            sqlite_where=text("decided_at IS NULL"),
+            postgresql_where=text("decided_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    reason: Mapped[str] = mapped_column(Text)
+    proposed_by: Mapped[str] = mapped_column(String(200))
+    proposed_at: Mapped[datetime]
+    decided_by: Mapped[str | None] = mapped_column(String(200))
+    decided_at: Mapped[datetime | None] = mapped_column(index=True)
+    decision: Mapped[str | None] = mapped_column(Text)
 
 
 class Mail(Base):

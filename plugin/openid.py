@@ -6,6 +6,7 @@ a verified e-mail address, the employee number or the login. Nobody gets an acco
 """
 
 import logging
+import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -93,7 +94,7 @@ class Provider:
                     allow_redirects=False,
                 )
             except AuthlibBaseError as error:
-                log.warning("The OpenID provider refused the code: %s", error)
+                log.warning("The OpenID provider refused the code: %s", _code(error.error))
                 raise OpenIdError(NOT_ACCEPTED) from None
             except (requests.RequestException, ValueError) as error:
                 log.warning("The OpenID provider's token endpoint failed: %s", type(error).__name__)
@@ -237,6 +238,11 @@ def account_of(session: Session, claims: dict[str, Any], settings: SignInSetting
         )
         return found
     return None
+
+
+def _code(error: Any) -> str:
+    """The code of a provider's refusal; what else it says may repeat what it was sent, the client's secret with it."""
+    return error if isinstance(error, str) and re.fullmatch(r"[a-z_]{1,40}", error) else "without a code"
 
 
 def _found_by(session: Session, rule: str, claims: dict[str, Any], settings: SignInSettings) -> Account | None:

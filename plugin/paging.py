@@ -1,10 +1,19 @@
-"""Long lists in pages of fifty, with the page's number in the URL."""
+"""Long lists in pages of fifty: with the page's number in the URL, or, where rows are added all the time or are very many,
+with the row that the page follows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from flask import request
+from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 SIZE = 50
+LARGEST_ID = 2**63 - 1
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -41,3 +50,45 @@ class Paging:
     def last(self) -> int:
         """The number of the last row shown."""
         return min(self.offset + self.size, self.total)
+
+
+@dataclass(frozen=True)
+class Stretch(Generic[Row]):
+    """A part of a list that is newest first; `older` and `newer` are the ids from which the parts beside it go on."""
+
+    rows: Sequence[Row]
+    older: int | None
+    newer: int | None
+
+
+def stretch(
+    session: Session, query: Select[Row], at: InstrumentedAttribute[datetime], number: InstrumentedAttribute[int]
+) -> "Stretch[Row]":
+    """The part of `query` that the request asks for, newest first by moment and id: `?before=17` follows the row 17,
+    `?after=17` stands before it.
+
+    No row is counted or skipped, so every part costs the same, however long the list is.
+    """
+    forward = "before" not in request.args and "after" in request.args
+    edge = request.args.get("after" if forward else "before", type=int)
+    moment = None
+    if edge is not None and 0 <= edge <= LARGEST_ID:
+        moment = session.scalar(select(at).where(number == edge))
+    if edge is not None and moment is None:
+        return Stretch([], None, None)  # the row has been deleted, as everything older has been
+    if moment is not None:
+        beside = or_(at > moment, number > edge) if forward else or_(at < moment, number < edge)
+        query = query.where(and_(at >= moment if forward else at <= moment, beside))
+    order = (at.asc(), number.asc()) if forward else (at.desc(), number.desc())
+    found: list[Any] = list(session.scalars(query.order_by(*order).limit(SIZE + 1)))
+    goes_on, rows = len(found) > SIZE, found[:SIZE]
+    if forward:
+        rows.reverse()
+    if not rows:
+        return Stretch(rows, None, None)
+    first, last = getattr(rows[0], number.key), getattr(rows[-1], number.key)
+    return Stretch(
+        rows,
+        older=last if forward or goes_on else None,
+        newer=first if (goes_on if forward else edge is not None) else None,
+    )

@@ -95,7 +95,7 @@ def _renew_all(home: Installation) -> tuple[int, int]:
     """Encrypt anew, and let each addon do what else it has to; how much was renewed, and how much opens with no key."""
     ring = KeyRing.from_file(home.key_file)
     renewed = sum(_renew(home, table, column, ring) for table, column in encrypted_columns(home))
-    for rekey in home.provided("rekey").values():
+    for rekey in home.provided("rekey", strict=True).values():
         renewed += rekey(home)
     return renewed, sum(stored.closed for stored in survey(home, ring))
 

@@ -3,6 +3,9 @@
 A row is due, then leased, then due again. The holder renews the lease while it works; a holder that was killed
 stops renewing, and the work is claimed again when the lease has run out, or at once by a process of the same
 machine that sees that the holder is gone. A lost Celery message therefore costs a delay, never the work.
+
+Work that fails is tried again after five seconds, then after twice as long each time, up to a quarter of an hour or its
+own interval where that is longer. How often it has failed in a row, since when and why stands in its row.
 """
 
 import logging
@@ -18,7 +21,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from plugin.errors import LeaseHeldError, NotFoundError
+from plugin.errors import LeaseHeldError, NotFoundError, reason_of
 from plugin.models import Schedule
 from plugin.store import Store, insert_new
 
@@ -27,6 +30,9 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 RENEW_EVERY = 15.0
 QUEUED = "queued"
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(minutes=15)
+LONGEST_ERROR = 1_000  # characters
 
 Clock = Callable[[], datetime]
 
@@ -42,6 +48,12 @@ def seconds_of(every: str) -> int:
     if match is None:
         raise ValueError(f"{every!r} is no interval; write for instance PT30S, PT5M, PT1H or P1D")
     return int(match[1]) * {"S": 1, "M": 60, "H": 3600, "D": 86400}[match[2]]
+
+
+def wait_after(failures: int, every_seconds: int) -> timedelta:
+    """How long work that has failed so often in a row waits until it is tried again."""
+    longest = max(LONGEST_WAIT, timedelta(seconds=every_seconds))
+    return min(FIRST_WAIT * (1 << min(failures - 1, 20)), longest)
 
 
 def ensure(session: Session, name: str, task: str, argument: str | None, every: str, now: datetime) -> None:
@@ -70,11 +82,12 @@ def claim_due(session: Session, now: datetime) -> list[Schedule]:
 
 
 @contextmanager
-def lease(store: Store, name: str, clock: Clock, *, only_if_due: bool = False) -> Iterator[None]:
+def lease(store: Store, name: str, clock: Clock, *, only_if_due: bool = False, beside: bool = False) -> Iterator[None]:
     """Hold the lease of the schedule `name` during the block; afterwards it is due again after its interval.
 
-    Raises LeaseHeldError when another process holds it, or when it is not due and `only_if_due` is set. When
-    the block fails or the process is killed, the schedule stays due.
+    Raises LeaseHeldError when another process holds it, or when it is not due and `only_if_due` is set. When the block
+    raises, that is counted and the schedule is due again after `wait_after`; when the process is killed, or somebody
+    stops it, the schedule stays due as it was, and so it does with `beside`: for work that is not the schedule's own.
     """
     holder = holder_name()
     _take(store, name, holder, clock(), only_if_due)
@@ -94,23 +107,36 @@ def lease(store: Store, name: str, clock: Clock, *, only_if_due: bool = False) -
 
     renewer = threading.Thread(target=renew, name=f"lease {name}", daemon=True)
     renewer.start()
-    finished = False
+    finished, failure = False, None
     try:
         yield
         finished = True
+    except Exception as error:
+        failure = reason_of(error)
+        raise
     finally:
         stop.set()
         renewer.join()
-        now = clock()
-        with store.write() as session:
-            schedule = session.scalars(
-                select(Schedule).where(Schedule.name == name, Schedule.holder == holder)
-            ).one_or_none()
-            if schedule is not None:
-                schedule.holder = None
-                schedule.leased_until = None
-                if finished:
-                    schedule.due_at = now + timedelta(seconds=schedule.every_seconds)
+        _give_back(store, name, holder, clock(), finished and not beside, None if beside else failure)
+
+
+def _give_back(store: Store, name: str, holder: str, now: datetime, finished: bool, failure: str | None) -> None:
+    """Free the schedule, unless somebody else has taken it over, and say when it is due again."""
+    with store.write() as session:
+        schedule = session.scalars(
+            select(Schedule).where(Schedule.name == name, Schedule.holder == holder).with_for_update()
+        ).one_or_none()
+        if schedule is None:
+            return
+        schedule.holder = schedule.leased_until = None
+        if finished:
+            schedule.due_at = now + timedelta(seconds=schedule.every_seconds)
+            schedule.failures, schedule.failing_since, schedule.last_error = 0, None, None
+        elif failure is not None:
+            schedule.failures += 1
+            schedule.failing_since = schedule.failing_since or now
+            schedule.last_error = failure[:LONGEST_ERROR]
+            schedule.due_at = now + wait_after(schedule.failures, schedule.every_seconds)
 
 
 def _take(store: Store, name: str, holder: str, now: datetime, only_if_due: bool) -> None:

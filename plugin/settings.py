@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 
 from plugin.errors import SettingsError
 from plugin.mail.addresses import checked_address, checked_sender
+from plugin.moments import Duration
 from plugin.roles import ROLES
 from plugin.secrets import SecretReference
 
@@ -146,6 +147,21 @@ class SignInSettings(StrictModel):
         return self
 
 
+def _checked_keep(text: str) -> str:
+    """How long something is kept: an ISO 8601 duration, or `never` for what never goes by itself."""
+    if text != "never" and Duration.parse(text).is_zero:
+        raise ValueError('a duration is at least PT1S; write "never" for what is not to go by itself')
+    return text
+
+
+class PrivacySettings(BaseModel):
+    """`[privacy]`: how long each kind of record is kept, in the table `[privacy.retention]`; docs/privacy.md lists the kinds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    retention: dict[str, Annotated[str, AfterValidator(_checked_keep)]] = {}
+
+
 class SecretsSettings(StrictModel):
     """`[secrets]`: the file of keys that encrypt what people enter and sign their sessions."""
 
@@ -171,6 +187,9 @@ class SourceSettings(BaseModel):
 
     connector: str
     every: Annotated[str, Field(pattern=INTERVAL)] = "PT1H"
+    alert_failures: Annotated[int, Field(ge=1, le=1000)] = 3
+    alert_after: Annotated[str, Field(pattern=INTERVAL)] = "P1D"
+    compare_at: Annotated[str, Field(pattern=r"^(never|([01]\d|2[0-3]):[0-5]\d)$")] = "02:00"
 
 
 class Settings(BaseModel):
@@ -185,6 +204,7 @@ class Settings(BaseModel):
     web: WebSettings = WebSettings()
     mail: MailSettings = MailSettings()
     sign_in: SignInSettings = SignInSettings()
+    privacy: PrivacySettings = PrivacySettings()
     secrets: SecretsSettings = SecretsSettings()
     log: LogSettings = LogSettings()
     addons: AddonsSettings = AddonsSettings()
@@ -210,12 +230,12 @@ def _validated(model: type[Section], values: Any, where: str) -> Section:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        # Only places and reasons: the values that were given may be secrets.
+        # Only places and reasons: the values that were given may be secrets. What is raised has no context for that reason.
         findings = "; ".join(
             f"{where} {'.'.join(str(part) for part in finding['loc'])}: {finding['msg']}".replace("Value error, ", "")
             for finding in error.errors(include_input=False)
         )
-        raise SettingsError(f"{findings}. Mend it; config.example.toml explains every key.") from None
+    raise SettingsError(f"{findings}. Mend it; config.example.toml explains every key.")
 
 
 def _with_environment(values: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:

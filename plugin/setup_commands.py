@@ -20,6 +20,7 @@ from plugin.errors import RefusedError, SecretError
 from plugin.findings import ERROR, HINT, LEVELS, OK, WARNING, Finding, has_errors
 from plugin.rotation import prune, rotate
 from plugin.starting import Wishes
+from plugin.store import shown_url
 
 LANGUAGES = ("en", "zh_Hans_CN")
 
@@ -234,9 +235,7 @@ def _set_up(context: Context) -> None:
         context.say(f"The key {home.key_file} is there already.")
     changed = starting.install_all(home)
     if changed:
-        context.say(
-            f"Installed {len(changed)} addons into {home.store.engine.url.render_as_string(hide_password=True)}."
-        )
+        context.say(f"Installed {len(changed)} addons into {shown_url(home.store.engine.url)}.")
     else:
         context.say("The addons are installed already.")
 

@@ -24,6 +24,7 @@ from plugin.installation import Installation
 from plugin.models import Account
 from plugin.secrets import KeyRing, create_key_file
 from plugin.settings import load_settings
+from plugin.store import holds_password
 
 TOKEN_FILE = "moodle.token"  # noqa: S105 - where a token is, not what it is
 MOODLE_PAGES = ("/login/index.php", "/login", "/my", "/index.php")
@@ -216,7 +217,7 @@ def database_url(text: str) -> str:
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise ValueError("this is no URL of a database; write sqlite:///… or postgresql://user@host/name") from None
-    if url.password is not None:
+    if holds_password(url):
         raise ValueError(
             "a password is not written into config.toml: put it into ~/.pgpass and leave it out here, or set the whole URL "
             "as CERTBRIDGE_STORE__URL in the environment and leave --database out"

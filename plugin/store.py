@@ -5,8 +5,9 @@ On SQLite a unit that writes begins with BEGIN IMMEDIATE: a deferred transaction
 fails with 'database is locked' as soon as another one writes, an immediate one waits its turn.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     JSON,
     BigInteger,
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -23,13 +25,17 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
+    cast,
     create_engine,
     event,
     func,
+    literal,
+    literal_column,
     select,
+    tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -60,7 +66,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a moment without a time zone must not reach the store")
-        moment = value.astimezone(UTC)
+        moment = value if value.tzinfo is UTC else value.astimezone(UTC)
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -158,14 +164,28 @@ class Store:
             with self.engine.connect():
                 pass
         except DatabaseError as error:
-            where = self.engine.url.render_as_string(hide_password=True)
-            raise StoreError(
-                f"The database {where} cannot be reached: {error.orig}. Check [store] url and that it runs."
-            ) from None
+            reason = str(error.orig)
+        else:
+            return
+        # Out here it has no context: what failed within holds the connection's parameters, and with them the password.
+        raise StoreError(
+            f"The database {shown_url(self.engine.url)} cannot be reached: {reason}. Check [store] url and that it runs."
+        )
 
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+
+
+def holds_password(url: URL) -> bool:
+    """Whether a password stands in the URL, before the host or among the parameters."""
+    return url.password is not None or any("pass" in name.lower() for name in url.query)
+
+
+def shown_url(url: URL) -> str:
+    """The URL as people may see it: without passwords, and of the parameters only where the server is."""
+    query = {name: value for name, value in url.query.items() if name in ("host", "port")}
+    return url.set(query=query).render_as_string(hide_password=True)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -195,6 +215,71 @@ def hold(session: Session, lock: str, *, shared: bool = False) -> None:
     if session.get_bind().dialect.name == "postgresql":
         take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
         session.execute(select(take(func.hashtext(lock))))
+
+
+def among(session: Session, columns: Sequence[Any], values: Collection[tuple[Any, ...]]) -> ColumnElement[bool]:
+    """The condition that `columns` together hold one of `values`, none of which is NULL.
+
+    However many they are, they are one parameter, so that the database has one short statement to read.
+    """
+    dialect = session.get_bind().dialect
+    parts: list[Any]
+    if dialect.name == "sqlite":
+        processors = [_processor(column.type, dialect) for column in columns]
+        rows = [[as_stored(part) for as_stored, part in zip(processors, row, strict=True)] for row in values]
+        listed = func.json_each(literal(json.dumps(rows))).table_valued("value")
+        parts = [func.json_extract(listed.c.value, f"$[{place}]") for place in range(len(columns))]
+    else:
+        text = json.dumps(list(values), default=str)
+        listed = func.json_array_elements(cast(literal(text), JSON)).table_valued("value").render_derived()
+        parts = [
+            cast(listed.c.value.op("->>")(literal_column(str(place))), column.type)
+            for place, column in enumerate(columns)
+        ]
+    return (columns[0] if len(columns) == 1 else tuple_(*columns)).in_(select(*parts))
+
+
+def insert_rows(session: Session, model: type[Base], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert many rows, each with the values of `columns` in their order, in the quickest way that the database has.
+
+    That is COPY on PostgreSQL. Columns that are left out get what the table itself says.
+    """
+    session.flush()
+    table = model.__table__
+    assert isinstance(table, Table)
+    connection = session.connection()
+    quote = connection.dialect.identifier_preparer.quote
+    names = ", ".join(quote(name) for name in columns)
+    found = ((place, _processor(table.c[name].type, connection.dialect)) for place, name in enumerate(columns))
+    ready = _stored(rows, [(place, as_stored) for place, as_stored in found if as_stored is not _as_it_is])
+    if connection.dialect.name == "sqlite":
+        if given := [tuple(row) for row in ready]:
+            places = ", ".join("?" * len(columns))
+            connection.exec_driver_sql(f"INSERT INTO {quote(table.name)} ({names}) VALUES ({places})", given)  # noqa: S608 - names of ours
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f"COPY {quote(table.name)} ({names}) FROM STDIN") as copy:
+        for row in ready:
+            copy.write_row(row)
+
+
+def _stored(
+    rows: Iterable[Sequence[Any]], processors: Sequence[tuple[int, Callable[[Any], Any]]]
+) -> Iterator[Sequence[Any]]:
+    for row in rows:
+        values = list(row)
+        for place, as_stored in processors:
+            values[place] = as_stored(values[place])
+        yield values
+
+
+def _processor(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]:
+    """What makes of a value what the driver takes for a column of this type."""
+    return type_.dialect_impl(dialect).bind_processor(dialect) or _as_it_is
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:

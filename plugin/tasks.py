@@ -1,8 +1,11 @@
 """The Celery tasks of the kernel."""
 
+from plugin import alerts
 from plugin.audit import SealingKeys, seal_waiting, sealed_tables
+from plugin.audit.verified import verify_and_keep
 from plugin.installation import Installation
 from plugin.mail import tasks as mail
+from plugin.privacy import tasks as privacy
 
 
 def seal(installation: Installation, argument: str | None = None) -> None:
@@ -12,4 +15,10 @@ def seal(installation: Installation, argument: str | None = None) -> None:
     seal_waiting(installation.store, installation.clock, keys, tables, everything=argument == "everything")
 
 
-TASKS = {"plugin.seal": seal, **mail.TASKS}
+TASKS = {
+    "plugin.seal": seal,
+    "plugin.verify": verify_and_keep,
+    "plugin.alerts": alerts.look,
+    **mail.TASKS,
+    **privacy.TASKS,
+}

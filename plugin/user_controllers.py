@@ -73,9 +73,11 @@ def new_user() -> ResponseReturnValue:
             account.must_change_password = not by_provider
             account.email = form.get("email", "").strip() or None
             unit.flush()
-            act = {"roles": account.roles}
-            record_act(unit, g.account.login, "account.create", f"account:{login}", now, after=act)
-            accounts.set_person(unit, account, form.get("number", "").strip(), g.account.login, now)
+            number, act = form.get("number", "").strip(), {"roles": account.roles}
+            whose = accounts.person_of(unit, number)
+            person_id = whose.id if whose is not None else None
+            record_act(unit, g.account.login, "account.create", f"account:{login}", now, after=act, person_id=person_id)
+            accounts.set_person(unit, account, number, g.account.login, now)
     except AccountRefusedError as error:
         flash(gettext(error.sentence, **error.values), "bad")
         return render_template("new_user.html", roles=ROLES, chosen=_chosen_roles()), 422

@@ -1,9 +1,9 @@
 """The Flask application: every installed addon's pages and API behind one sign-in, in the reader's language.
 
-An addon's `controllers.py` brings `BLUEPRINTS`, and `MENU` for what stands in the navigation. A view says what
-it needs with `needs("right")` (a page) or `needs_token("scope")` (the API); one that says neither is refused
-when the application is made, unless it is one of ROOMS_FOR_ANYBODY. About whom the reader has the right is a
-condition that the view puts into its queries: `about("right")`.
+An addon's `controllers.py` brings `BLUEPRINTS`, and `MENU` for what stands in the navigation. A view says what it needs
+with `needs("right")` (a page), `needs_token("scope")` (the API) or `signed` (a message that proves by itself who sent it);
+one that says nothing is refused when the application is made, unless it is one of ROOMS_FOR_ANYBODY. About whom the reader
+has the right is a condition that the view puts into its queries: `about("right")`.
 
 A session ends when nobody has used it for twelve hours, after a day in any case, and when the account's session number
 is no longer the session's: after a change of password, disabling, and signing out everywhere.
@@ -57,6 +57,7 @@ ROOMS_BEFORE_THE_FIRST_PASSWORD = frozenset({"static", "account.password", "plug
 
 GUARD = "certbridge_guard"  # the right that a page needs; None: any signed-in user
 SCOPE = "certbridge_scope"  # the scope that a call of the API needs
+SIGNED = "certbridge_signed"  # the view itself checks who sent the request
 SEEN_IS_NOTED_AFTER = 60  # seconds
 
 # What the pages say for these failures; the API says what Werkzeug or the view says.
@@ -129,6 +130,13 @@ def needs_token(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return guarded
 
     return decorate
+
+
+def signed(view: Callable[P, R]) -> Callable[P, R]:
+    """A call that bears a signature, which the view checks; exempt from CSRF, as it uses no cookie."""
+    setattr(view, SIGNED, True)
+    csrf.exempt(view)
+    return view
 
 
 def _token(scope: str) -> ApiToken | None:
@@ -215,10 +223,10 @@ def _check_guards(app: Flask) -> None:
         if (
             rule.endpoint not in ROOMS_FOR_ANYBODY
             and not rule.endpoint.endswith(".static")
-            and not (hasattr(view, GUARD) or hasattr(view, SCOPE))
+            and not (hasattr(view, GUARD) or hasattr(view, SCOPE) or hasattr(view, SIGNED))
         ):
             raise RuntimeError(
-                f"{rule.endpoint} ({rule.rule}) says neither needs() nor needs_token(): anybody could open it"
+                f"{rule.endpoint} ({rule.rule}) says neither needs() nor needs_token() nor signed: anybody could open it"
             )
 
 
@@ -424,7 +432,9 @@ def _status(error: Exception) -> tuple[int, str]:
         return 422, str(error)
     if isinstance(error, CertBridgeError):
         return 503, str(error)
-    logging.getLogger(__name__).exception("%s %s failed", request.method, request.path)
+    # The rule, not the path: that of a one-time link holds its token.
+    rule = request.url_rule.rule if request.url_rule is not None else "an unknown address"
+    logging.getLogger(__name__).exception("%s %s failed", request.method, rule)
     return 500, gettext(
         "Something went wrong here. It has been written to the log; please tell your administrator when it happened."
     )

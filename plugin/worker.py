@@ -10,12 +10,12 @@ from typing import Any
 
 from celery import Celery
 from celery.beat import EmbeddedService
-from celery.signals import worker_process_init
+from celery.signals import setup_logging, worker_process_init
 from kombu.exceptions import OperationalError
 
 from plugin import schedules
 from plugin.errors import LeaseHeldError
-from plugin.installation import Installation, load_object
+from plugin.installation import Installation
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,14 @@ Task = Callable[[Installation, str | None], None]
 def celery_app(installation: Installation) -> Celery:
     """The Celery app of this installation, with every installed addon's tasks; `installation.wake` sends through it."""
     url = installation.settings.broker.url
+    if url == "memory://":
+        url = "memory://localhost"  # the same, of which kombu does not complain
     app = Celery("certbridge", broker=url, set_as_current=False)
     app.conf.update(
         task_ignore_result=True,
         task_acks_late=False,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,  # or what we log to standard error would come back to the log, and be dropped
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a scheduler that gave up would stand there and do nothing
@@ -52,9 +55,14 @@ def celery_app(installation: Installation) -> Celery:
     def claim() -> None:
         claim_due(app, installation)
 
+    setup_logging.connect(_leave_logging)
     installation.wake = _waker(app, installation)
     worker_process_init.connect(lambda **_: installation.store.engine.dispose(close=False), weak=False)
     return app
+
+
+def _leave_logging(**_: Any) -> None:
+    """That there is a receiver keeps Celery from setting up logging: `[log]` says what is logged, in a worker as well."""
 
 
 def _register(app: Celery, installation: Installation, name: str, function: Task) -> None:
@@ -101,9 +109,8 @@ def _waker(app: Celery, installation: Installation) -> Callable[[str], None]:
 
 def start(installation: Installation) -> None:
     """What has to stand in the store before work begins: each addon's `on_start`."""
-    for addon in installation.installed:
-        if "on_start" in addon.manifest:
-            load_object(addon.manifest["on_start"])(installation)
+    for function in installation.provided("on_start").values():
+        function(installation)
 
 
 def beat(app: Celery) -> Any:

@@ -10,5 +10,63 @@
     "wakes": {"events_appended": "webhooks.deliver"},
     "summaries": "webhooks.counts:summaries",
     "doctor": "webhooks.doctor:doctor",
+    "alerts": "webhooks.alerts:troubles",
     "encrypted": ["endpoint.secret"],
+    "privacy": {
+        "tables": {
+            "message": {
+                "what": "Which endpoint was told what about them, and when.",
+                "why": "What HR holds can be compared and mended.",
+                "found": ["person:person_id"],
+                "erase": "blank",
+                "blank": {"subject": "number"},
+                "leave_out": ["holder"],
+                "right": "deliveries.see",
+                "retention": {"kind": "messages", "from": "finished_at", "only": "webhooks.privacy:done_with"},
+            },
+            "message.notice": {
+                "what": "That HR was told to erase somebody.",
+                "why": "It is sent until every endpoint knows.",
+                "because": "Their number stands in it until everybody has been told.",
+                "right": "deliveries.see",
+                "retention": {
+                    "kind": "erased_notice",
+                    "from": "finished_at",
+                    "blank": {"subject": "empty"},
+                    "only": "webhooks.privacy:told_messages",
+                },
+            },
+            "attempt": {
+                "what": "Each try at telling it, and the beginning of what came back.",
+                "why": "What went wrong is seen by it.",
+                "found": ["parent:message_id=message"],
+                "erase": "blank",
+                "blank": {"excerpt": "null"},
+                "goes_with": "message_id=message",
+                "right": "deliveries.see",
+                "retention": {"kind": "answers", "from": "started_at", "blank": {"excerpt": "null"}},
+            },
+            "event.notice": {
+                "what": "That somebody was erased: the event person.erased, with their number.",
+                "why": "HR is to erase them too.",
+                "because": "Their number stands in it until everybody has been told.",
+                "right": "deliveries.see",
+                "retention": {
+                    "kind": "erased_notice",
+                    "from": "occurred_at",
+                    "blank": {"subject": "empty", "data": "empty"},
+                    "only": "webhooks.privacy:told_events",
+                },
+            },
+        },
+        "kinds": {
+            "messages": {
+                "keep": "P90D",
+                "what": "messages that are done with; the newest delivered of each subject stays",
+            },
+            "answers": {"keep": "P90D", "what": "what endpoints answered"},
+            "erased_notice": {"keep": "P30D", "what": "whom HR was told to erase, once every endpoint knows"},
+        },
+        "before_erasing": "webhooks.privacy:before_erasing",
+    },
 }

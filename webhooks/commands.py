@@ -142,7 +142,7 @@ def _as_json(one: Endpoint, waiting: int) -> dict[str, Any]:
 
 @endpoint.command("disable")
 @click.argument("name")
-@click.option("--reason", default="Disabled by hand.", show_default=True)
+@click.option("--reason", default="Disabled by hand.", show_default=True, help="Why; it stands in the audit trail.")
 @pass_context
 def disable(context: Context, name: str, reason: str) -> None:
     """Send nothing more to the endpoint NAME; its messages wait."""
@@ -181,9 +181,9 @@ def deliveries() -> None:
 
 
 @deliveries.command("list")
-@click.option("--state", type=click.Choice(STATES))
+@click.option("--state", type=click.Choice(STATES), help="Only messages in this state.")
 @click.option("--endpoint", "name", help="Only those of this endpoint.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
 @click.option("--format", "form", type=FORMATS, default="table")
 @pass_context
 def list_messages(context: Context, state: str | None, name: str | None, limit: int, form: str) -> None:

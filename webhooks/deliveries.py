@@ -18,6 +18,7 @@ from plugin.models import Event, Person
 from webhooks.claims import OVERTAKEN, overtaken
 from webhooks.endpoints import find
 from webhooks.models import DEAD, SKIPPED, STATES, WAITING, Attempt, Endpoint, Message
+from webhooks.privacy import ERASED
 
 _unsynchronised = {"synchronize_session": False}
 
@@ -111,6 +112,10 @@ def retry(session: Session, message_id: int, actor: str, now: datetime) -> None:
     message = session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one_or_none()
     if message is None:
         raise NotFoundError(f"There is no message {message_id}; 'certbridge deliveries list' shows those there are.")
+    if message.reason == ERASED or not message.subject:
+        raise RefusedError(
+            f"Message {message_id} is not sent again: whom it was about has been erased, and nothing is left of what it said."
+        )
     if message.leased_until is not None and message.leased_until > now:
         raise RefusedError(f"Message {message_id} is being sent right now; wait a minute and look again.")
     if session.scalar(select(Message.id).where(Message.id == message_id, overtaken())) is not None:

@@ -26,22 +26,23 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 STANDARD = "webhooks.standard"
 
-# Every type of event there is; docs/webhooks.md says when each comes.
-TYPES = (
-    "certification.awarded",
-    "certification.renewed",
-    "certification.renewal_due",
-    "certification.grace",
-    "certification.expired",
-    "certification.revoked",
-    "certification.reinstated",
-    "certification.exempted",
-    "certification.amended",
-    "promotion.eligible",
-    "promotion.conditional",
-    "promotion.blocked",
-    "person.erased",
-)
+# Every type of event there is, and when each comes; docs/webhooks.md says more.
+WHEN = {
+    "certification.awarded": "an award begins, for the first time or after a lapse",
+    "certification.renewed": "an award begins by renewal",
+    "certification.renewal_due": "time opened the window in which it can be renewed",
+    "certification.grace": "time ended it, and its grace lasts",
+    "certification.expired": "time ended it, and its grace",
+    "certification.revoked": "somebody revoked it, or its evidence was voided",
+    "certification.reinstated": "somebody took a revocation back",
+    "certification.exempted": "somebody exempted the person from it",
+    "certification.amended": "dates or evidence of a standing award changed",
+    "promotion.eligible": "the person may be promoted as proposed",
+    "promotion.conditional": "the person may be promoted once something that is under way is done",
+    "promotion.blocked": "something that the promotion asks for is missing",
+    "person.erased": "the person's data was erased here and should be there",
+}
+TYPES = tuple(WHEN)
 TEST_TYPE = "endpoint.test"
 
 

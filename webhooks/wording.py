@@ -31,6 +31,24 @@ OUTCOMES = {
     target.BROKEN: _("failed inside CertBridge"),
 }
 
+# The types of events, as people say them.
+TYPES = {
+    "certification.awarded": _("certification awarded"),
+    "certification.renewed": _("certification renewed"),
+    "certification.renewal_due": _("renewal due"),
+    "certification.grace": _("in grace"),
+    "certification.expired": _("certification expired"),
+    "certification.revoked": _("certification revoked"),
+    "certification.reinstated": _("certification reinstated"),
+    "certification.exempted": _("exempted"),
+    "certification.amended": _("certification amended"),
+    "promotion.eligible": _("eligible for promotion"),
+    "promotion.conditional": _("eligible on a condition"),
+    "promotion.blocked": _("promotion blocked"),
+    "person.erased": _("person erased"),
+    "endpoint.test": _("test message"),
+}
+
 # The reasons as they are kept: in English, with what varies in brackets at the end.
 REASONS = [
     _("The endpoint accepted it."),
@@ -48,6 +66,7 @@ REASONS = [
     _("A newer delivered event of its subject has overtaken it."),
     _("Its body would be larger than 20,000 bytes, which nobody has to accept."),
     _("Sending it broke inside CertBridge; the log says where."),
+    _("The person has been erased; only that is told."),
 ]
 
 

@@ -5,7 +5,7 @@ simply absent. So a few courses are looked at, as many people in them, and what 
 those people gets into a finding.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from connectors.moodle import errors
 from connectors.moodle.client import BATCH, SITE_INFO, Call, MoodleClient
 from connectors.moodle.errors import MoodleError
-from connectors.moodle.streams import all_courses, option
+from connectors.moodle.functions_reading import all_courses, option
+from connectors.moodle.report_reading import RETRIEVE
 from connectors.streams import Finding
 
 COURSES_LOOKED_AT = 12
@@ -57,13 +58,24 @@ class Learner:
     user: int
 
 
-def check(client: MoodleClient, pass_marks_given: bool) -> list[Finding]:
-    """What stands in the way, most serious first; empty when nothing does. A broken connection ends the check."""
+def check(
+    client: MoodleClient,
+    pass_marks_given: bool,
+    *,
+    by_functions: bool = True,
+    others: Callable[[], Iterable[Finding]] = tuple,
+) -> list[Finding]:
+    """What stands in the way, most serious first; empty when nothing does. A broken connection ends the check.
+
+    What the plain functions need is looked at when something is read `by_functions`; `others` are the other ways' checks.
+    """
     found = list(_encryption(client.url))
     try:
         found += _site(client)
-        found += _functions(client)
-        found += _sight(client, pass_marks_given)
+        found += others()
+        if by_functions:
+            found += _functions(client)
+            found += _sight(client, pass_marks_given)
     except MoodleError as error:
         found.append(refused(error, "nothing is read from this source" if error.whole_source else "a part is not read"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -131,6 +143,8 @@ def _functions(client: MoodleClient) -> Iterator[Finding]:
     for function, breaks in FUNCTIONS.items():
         if function not in client.site.functions:
             level = "error" if function in NEEDED else "hint" if function == BATCH else "warning"
+            if RETRIEVE in client.site.functions:  # a token for reports, which may do without
+                level = "hint"
             yield Finding(level, f"The token's service lacks {function}", breaks, f"Add {function} on {_SERVICE}")
 
 

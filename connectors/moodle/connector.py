@@ -1,13 +1,24 @@
-"""The Moodle connector: one site, one token, plain functions."""
+"""The Moodle connector: one site, one token, and for each stream the best way that the site offers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 
 from connectors.http import HttpClient
+from connectors.moodle import functions, plugin_offer, reports
 from connectors.moodle.check import FUNCTIONS, check
 from connectors.moodle.client import MoodleClient
+from connectors.moodle.errors import MoodleError
+from connectors.moodle.functions_completions import Completions
+from connectors.moodle.functions_courses import Courses
+from connectors.moodle.functions_enrolments import Enrolments
+from connectors.moodle.functions_results import Results
+from connectors.moodle.functions_users import Users
+from connectors.moodle.plugin_check import check_plugin
+from connectors.moodle.report_check import check_reports
 from connectors.moodle.settings import MoodleSettings
-from connectors.moodle.streams import Completions, Courses, Enrolments, Results, Users
-from connectors.streams import Connector, Finding, Stream
+from connectors.moodle.ways import FUNCTIONS as BY_FUNCTIONS
+from connectors.moodle.ways import PLUGIN, REPORT, Offer, choose
+from connectors.streams import Choice, Connector, Finding, Stream, Usage
 from plugin.settings import Settings
 
 __all__ = ["FUNCTIONS", "MoodleConnector"]
@@ -17,7 +28,7 @@ CHECK_TRIES = 2
 
 
 class MoodleConnector(Connector):
-    """A Moodle site as a source of users, courses, enrolments, completions and results."""
+    """A Moodle site as a source of users, courses, enrolments, completions, results and what else its ways show."""
 
     settings_model = MoodleSettings
 
@@ -25,19 +36,49 @@ class MoodleConnector(Connector):
         super().__init__(source)
         self._settings = settings
         self._http = HttpClient(
-            timeout=settings.timeout_seconds, tries=settings.tries, connections=settings.connections
+            timeout=settings.timeout_seconds,
+            tries=settings.tries,
+            connections=settings.connections,
+            calls_per_second=settings.calls_per_second,
+            largest=settings.largest_answer_mib * 1024 * 1024,
         )
         self.client = MoodleClient(settings.url, settings.token.reveal(home.folder), self._http)
 
     def streams(self) -> Sequence[Stream]:
-        """Accounts and courses first: the rest refers to them."""
-        return [
-            Users(self.client),
-            Courses(self.client),
-            Enrolments(self.client),
-            Completions(self.client),
-            Results(self.client, self._settings.pass_marks),
-        ]
+        """Each stream by the best way, in the order in which they are pulled."""
+        try:
+            return self._chosen[0]
+        except MoodleError:  # the site cannot be asked at all, as each of these will say when it is pulled
+            return [
+                Users(self.client),
+                Courses(self.client),
+                Enrolments(self.client),
+                Completions(self.client),
+                Results(self.client, self._settings.pass_marks),
+            ]
+
+    def choices(self) -> Mapping[str, Choice]:
+        """The way of each stream; nothing while the site cannot be asked."""
+        try:
+            return self._chosen[1]
+        except MoodleError:
+            return {}
+
+    @cached_property
+    def _chosen(self) -> tuple[list[Stream], dict[str, Choice]]:
+        """Streams and choices. Raises MoodleError when the site cannot be asked what it offers."""
+        return choose([self._offer(way) for way in (PLUGIN, REPORT, BY_FUNCTIONS)])
+
+    def _offer(self, way: str) -> Offer:
+        settings = self._settings
+        if way not in settings.ways:
+            return Offer(way, lacking={"": "switched_off"})
+        if way == PLUGIN:
+            awaited = bool(settings.webhook_secrets)
+            return plugin_offer.offer(self.client, settings.pass_marks, awaits_notices=awaited)
+        if way == REPORT:
+            return reports.offer(self.client, settings, self.source, store=lambda: self.store)
+        return functions.offer(self.client, settings)
 
     def check(self) -> list[Finding]:
         """Whether the site answers, which functions the token lacks, and what its role hides without saying so."""
@@ -45,9 +86,25 @@ class MoodleConnector(Connector):
         self._http.timeout = min(patience[0], CHECK_TIMEOUT)  # somebody waits for the answer
         self._http.tries = min(patience[1], CHECK_TRIES)
         try:
-            return check(self.client, bool(self._settings.pass_marks))
+            ways = {choice.way for choice in self.choices().values()}
+            return check(
+                self.client,
+                bool(self._settings.pass_marks),
+                by_functions=BY_FUNCTIONS in ways or not ways - {""},
+                others=lambda: self._check_others(ways),
+            )
         finally:
             self._http.timeout, self._http.tries = patience
+
+    def _check_others(self, ways: Collection[str]) -> Iterator[Finding]:
+        signs = bool(self._settings.webhook_secrets)
+        yield from check_plugin(self.client, self._offer(PLUGIN), self.source, self.store, signs)
+        if REPORT in self._settings.ways and (REPORT in ways or PLUGIN not in ways):
+            yield from check_reports(self.client, self._settings)
+
+    def usage(self) -> Usage:
+        """What was asked of the site so far."""
+        return Usage(self._http.calls, self._http.bytes)
 
     def about(self) -> str:
         """The site, its release, and whose the token is; nothing before the site has answered."""

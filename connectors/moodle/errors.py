@@ -64,6 +64,10 @@ class NotFoundInMoodleError(MoodleError, SourceRefusedError):
     """A record that was asked for is not there any more."""
 
 
+class ReportDriftError(MoodleError, SourceRefusedError):
+    """A custom report is not as it was agreed: its columns, its dates or its filters."""
+
+
 class RefusedCallError(MoodleError, SourceRefusedError):
     """Moodle did not accept a call's parameters, or failed in the middle of it."""
 
@@ -121,6 +125,15 @@ _BY_CODE: dict[str, tuple[type[MoodleError], str]] = {
         "the course has separate groups, and the role may not see them all. "
         f"Allow moodle/site:accessallgroups on {_ROLES}",
     ),
+    "errorreportview": (
+        MissingCapabilityError,
+        "the report is not shown to the web service user. Add that user on the report's tab 'Audience', and tick "
+        "'Enable custom reports' on Site administration > Advanced features",
+    ),
+    "badgesdisabled": (
+        MissingCapabilityError,
+        "badges are switched off. Tick 'Enable badges' on Site administration > Advanced features",
+    ),
     "invalidrecord": (
         NotFoundInMoodleError,
         "a record that was asked for is not there any more. The next pull asks again",
@@ -166,7 +179,11 @@ def reported(function: str, code: str, exception: str) -> MoodleError:
 
 def missing_capability(function: str) -> MissingCapabilityError:
     """For a call that the role of the web service user may not make, or not for this course."""
-    needs = CAPABILITIES.get(function, "the capabilities that docs/moodle.md lists for it")
+    needs = CAPABILITIES.get(function) or (
+        "local/certbridge:read"
+        if function.startswith("local_certbridge_")
+        else "the capabilities that docs/moodle.md lists for it"
+    )
     return MissingCapabilityError(f"{function}: the role lacks a capability. Allow {needs} on {_ROLES}.")
 
 

@@ -86,7 +86,8 @@ class Rulebook:
             for rule in versions
             if rule.effective_from is not None and rule.effective_from != versions[0].effective_from
         }
-        self.criteria = Criteria(section for rule in versions for section in (rule.earn, rule.renew))
+        sections = (section for rule in versions for section in (rule.earn, rule.renew))
+        self.criteria = Criteria(sections, versions[0].code)
         first = min(self.by_version)
         times = {moment for version, moment in (learnt or {}).items() if version != first}
         self.learnt = tuple(sorted(times))
@@ -247,7 +248,17 @@ def _is_same(award: Award, other: Award) -> bool:
 def _next(
     book: Rulebook, facts: Facts, chain: list[Award], spent: set[int], standing: tuple[Award, ...], until: datetime
 ) -> Award | None:
-    """The award that follows on `chain`: a row of the table of awards."""
+    """The award that follows on `chain`: a row of the table of awards, or one granted elsewhere if that is no later."""
+    found = _earned(book, facts, chain, spent, standing, until)
+    entry = facts.imported(chain[-1].achieved_at if chain else None, until)
+    if entry is not None and (found is None or entry.achieved_at <= found.achieved_at):
+        return _imported(book, entry)
+    return found
+
+
+def _earned(
+    book: Rulebook, facts: Facts, chain: list[Award], spent: set[int], standing: tuple[Award, ...], until: datetime
+) -> Award | None:
     if not chain:
         first = _decided(book, facts, to_earn, Search(until), standing)
         return first and _first(book, *first)
@@ -344,6 +355,13 @@ def _renewed(book: Rulebook, rule: Rule, met: Met, current: Award) -> Award:
     if validity.basis == "previous_expiry" and validity.lasts is not None:
         return _award(rule, met, min(met.at, ends), _lasting(book, validity, ends), "previous_expiry")
     return _award(rule, met, met.at, _lasting(book, validity, met.at), "achieved")
+
+
+def _imported(book: Rulebook, entry: Entry) -> Award:
+    """An award that was granted elsewhere, with its own dates; what follows on it is decided by the rule then in force."""
+    version = book.in_force(entry.achieved_at).version
+    begins, ends = entry.achieved_at, entry.piece.expires_at
+    return Award(0, begins, begins, ends, "imported", version, (entry.id,))
 
 
 def _award(rule: Rule, met: Met, valid_from: datetime, valid_until: datetime | None, basis: str) -> Award:
@@ -566,7 +584,7 @@ def _span(piece: Piece, as_of: datetime) -> Span | None:
 def _all_but_knowledge(piece: Piece) -> tuple[object, ...]:
     return (
         piece.kind, piece.source, piece.object, piece.achieved_at, piece.percent, piece.success, piece.verb,
-        piece.level, piece.hours, piece.course, piece.category,
+        piece.level, piece.hours, piece.course, piece.category, piece.expires_at,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ found directly. Otherwise the tree is asked at each moment at which one of its l
 All moments are aware and in UTC. Nothing here reads a clock.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from heapq import merge
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from metrics.certification.evidence import Piece
+from metrics.certification.evidence import IMPORTED, Piece
 from metrics.certification.rule import AllOf, Criterion, Leaf, NOf, Section
 from plugin.moments import Duration, add
 
@@ -131,7 +131,8 @@ class _Tree:
 class Criteria:
     """The sections of a rule's versions, made ready; shared by everybody whom the rule is asked about."""
 
-    def __init__(self, sections: Iterable[Section]) -> None:
+    def __init__(self, sections: Iterable[Section], code: str = "") -> None:
+        self.code = code
         self.leaves: list[Leaf] = []
         self.routes: dict[tuple[str, str], list[int]] = {}
         self._numbers: dict[Leaf, int] = {}
@@ -155,6 +156,8 @@ class Criteria:
 
     def leaves_met_by(self, piece: Piece) -> list[int]:
         """The numbers of the leaves to which `piece` can count."""
+        if piece.kind == IMPORTED:
+            return [len(self.leaves)] if piece.object == self.code else []
         numbers: Iterable[int] = self.routes.get((piece.kind, piece.object), ())
         if piece.kind == "hours":
             names = {piece.object, piece.course or "", piece.category or ""}
@@ -187,7 +190,7 @@ class Facts:
     def __init__(self, criteria: Criteria, zone: ZoneInfo) -> None:
         self.criteria = criteria
         self.zone = zone
-        self.entries: list[list[Entry]] = [[] for _ in criteria.leaves]
+        self.entries: list[list[Entry]] = [[] for _ in (*criteria.leaves, IMPORTED)]
         self.states: dict[str, list[State]] = {}
         self._sums: dict[tuple[datetime, Duration], datetime] = {}
 
@@ -205,6 +208,12 @@ class Facts:
         for number in numbers:
             shelf = self.entries[number]
             del shelf[bisect_left(shelf, entry)]
+
+    def imported(self, after: datetime | None, until: datetime) -> Entry | None:
+        """The first award from elsewhere that was achieved later than `after`, and not after `until`."""
+        shelf = self.entries[-1]
+        first = bisect_right(shelf, after, key=_achieved) if after is not None else 0
+        return shelf[first] if first < len(shelf) and shelf[first].achieved_at <= until else None
 
     def hold(self, code: str, state: State) -> None:
         """Another certification is held."""

@@ -17,12 +17,12 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from connectors.models import Course, Enrolment, Evidence, Identity
-from metrics.certification import promotion, requirements
+from metrics.certification import decisions, promotion, requirements
 from metrics.certification.chain import Award, Rulebook, derive
 from metrics.certification.criteria import Interval
 from metrics.certification.evidence import Piece
 from metrics.certification.models import Award as StoredAward
-from metrics.certification.models import AwardChange, Holding
+from metrics.certification.models import AwardChange, Decision, Holding
 from metrics.certification.requirements import Duty
 from metrics.certification.rules import load_books, objects_of
 from metrics.certification.status import Standing, Status, standing
@@ -55,10 +55,20 @@ class PersonCase:
     person_id: int
     number: str
     pieces: list[Piece] = field(default_factory=list)
+    decided: dict[str, list[Decision]] = field(default_factory=dict)
     duties: dict[str, list[Duty]] = field(default_factory=dict)
     wanted: set[str] = field(default_factory=set)
     awards: dict[str, list[Award]] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)
+
+    def counted(self, code: str, at: datetime) -> list[Piece]:
+        """The pieces as they count for the certification at `at`: without what a revocation has ended."""
+        decided = self.decided.get(code)
+        return decisions.counted(self.pieces, decided, at) if decided else self.pieces
+
+    def exemption(self, code: str, at: datetime) -> decisions.Exemption | None:
+        """The exemption from the certification that holds at `at`, else the next."""
+        return decisions.exemption(self.decided.get(code, ()), at)
 
     def holdings(self, besides: str) -> dict[str, list[Interval]]:
         """When the person holds the other certifications, for rules that ask for one."""
@@ -106,14 +116,23 @@ def derive_people(session: Session, person_ids: Sequence[int], now: datetime, te
 def decide(case: PersonCase, code: str, book: Rulebook, at: datetime, known: bool) -> None:
     """Derive one certification of one person as of `at`; nothing, where nothing concerns it."""
     duties = case.duties.get(code, [])
-    if not (known or duties or code in case.wanted or concerns(book, case.pieces)):
+    if not (known or duties or code in case.wanted or code in case.decided or concerns(book, case.pieces)):
         return
     book = book.known(at)
-    holdings = case.holdings(code)
-    awards = derive(book, case.pieces, at, holdings)
+    holdings, pieces, exemption = case.holdings(code), case.counted(code, at), case.exemption(code, at)
+    awards = derive(book, pieces, at, holdings)
     due = min((duty.due_at for duty in duties if duty.holds and duty.due_at is not None), default=None)
     case.awards[code] = awards
-    case.standings[code] = standing(book, awards, case.pieces, at, holdings=holdings, required_due_at=due)
+    case.standings[code] = standing(
+        book,
+        awards,
+        pieces,
+        at,
+        holdings=holdings,
+        exempt_from=exemption.starts_at if exemption else None,
+        exempt_until=exemption.ends_at if exemption else None,
+        required_due_at=due,
+    )
 
 
 def concerns(book: Rulebook, pieces: Iterable[Piece]) -> bool:
@@ -140,6 +159,8 @@ def load_cases(
             cases[row.person_id].pieces.append(_piece(row))
         for person_id, enrolment, course in session.execute(_enrolments(ids)):
             cases[person_id].pieces.append(_enrolled(enrolment, course))
+    for (person_id, code), rows in decisions.of_people(session, list(cases)).items():
+        cases[person_id].decided[code] = rows
     today = now.astimezone(zone).date()
     for person_id, duties in requirements.duties(session, list(cases), today, zone).items():
         for duty in duties:
@@ -177,6 +198,7 @@ def _piece(row: Evidence) -> Piece:
         hours=row.hours,
         course=row.course,
         category=row.category,
+        expires_at=row.expires_at,
     )
 
 
@@ -289,12 +311,18 @@ class _Changes:
 
     def _what_and_why(self, case: PersonCase, code: str, award: Award, old: StoredAward | None) -> tuple[str, str]:
         """What happened to an award that is not in the store as it is now, and for which reason."""
+        decided = case.decided.get(code, ())
         if award.revoked_at is not None and (old is None or old.revoked_at is None):
-            return "revoked", "evidence voided"
+            by_decision = decisions.revoked_at(decided, award.revoked_at) is not None
+            return "revoked", "decided" if by_decision else "evidence voided"
+        if old is None and _is_granted_again(case, code, award, self.now):
+            return "reinstated", "decided"
         if old is not None:
             voided = {piece.id for piece in case.pieces if piece.voided_at is not None}
             return "amended", "evidence voided" if voided.intersection(old.evidence) else "late evidence"
         change = "renewed" if _renews(case.awards[code], award) else "awarded"
+        if award.basis == "imported":
+            return change, "imported"
         if not self._is_live(award.achieved_at):
             return change, "late evidence"
         return change, "earned" if change == "awarded" else "renewed"
@@ -352,8 +380,21 @@ def _renews(awards: Sequence[Award], award: Award) -> bool:
     return last.valid_until is None or award.achieved_at < last.valid_until
 
 
+def _is_granted_again(case: PersonCase, code: str, award: Award, now: datetime) -> bool:
+    """Whether the award is one that a decision had revoked and another one reinstated."""
+    if decisions.reinstated(case.decided.get(code, ()), award.achieved_at, now) is None:
+        return False
+    return any(
+        each.revoked_at is not None and each.achieved_at == award.achieved_at and each.number < award.number
+        for each in case.awards[code]
+    )
+
+
 def _news(
-    where: Standing, before: Holding | None, changes: dict[int, tuple[str, str]], award_ids: dict[int, str]
+    where: Standing,
+    before: Holding | None,
+    changes: dict[int, tuple[str, str]],
+    award_ids: dict[int, str],
 ) -> list[tuple[str, str]]:
     """The types of event that HR hears about this certification, with their reasons: first the award, then the clock.
 
@@ -372,6 +413,10 @@ def _news(
     )
     if moved and where.status in BY_CLOCK:
         news.append((f"certification.{where.status}", "time"))
+    if moved and where.status is Status.EXEMPT:
+        news.append(("certification.exempted", "decided"))
+    if before is not None and before.status == Status.EXEMPT and moved and not news:
+        news.append(("certification.amended", "exemption ended"))
     return news
 
 

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+# The kind of a piece that is an award itself, granted elsewhere: it holds from achieved_at until expires_at.
+IMPORTED = "award"
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One piece of evidence. `kind` is a leaf's name, or `enrolled`; `achieved_at` places it in time.
+    """One piece of evidence. `kind` is a leaf's name, `enrolled`, or `award`; `achieved_at` places it in time.
 
     As of T it counts when achieved_at <= T, recorded_at <= T and it is not voided at or before T. An empty percent or
     level satisfies no `at_least`; an empty success blocks nothing.
@@ -27,6 +30,7 @@ class Piece:
     hours: Decimal | None = None
     course: str | None = None
     category: str | None = None
+    expires_at: datetime | None = None
 
     def counts_at(self, moment: datetime) -> bool:
         """Whether it was known, and not voided, at `moment`."""

@@ -1,5 +1,6 @@
 """Why a person stands with a certification as they do, from the store: derived anew by the code that decides."""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -7,9 +8,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from metrics.certification import decisions
 from metrics.certification.engine import decide, load_cases
 from metrics.certification.explanation import explain_standing
-from metrics.certification.models import AwardChange
+from metrics.certification.models import AwardChange, Decision
 from metrics.certification.rules import load_books
 from plugin.errors import NotFoundError
 from plugin.models import Person
@@ -21,8 +23,8 @@ def explain(
 ) -> dict[str, Any]:
     """The explanation as of `as_of`, as what was known then gives it; the shape is that of `explain_standing`.
 
-    Beside it: the employee number, the requirements that hold now, and every change the engine made to the awards until
-    `as_of`. Raises NotFoundError for an unknown employee or certification.
+    Beside it: the employee number, the requirements that hold now, and every change until `as_of`: those that the engine
+    made to the awards, and what people decided. Raises NotFoundError for an unknown employee or certification.
     """
     person_id = session.scalar(select(Person.id).where(Person.employee_number == employee_number))
     if person_id is None:
@@ -34,13 +36,16 @@ def explain(
     case = load_cases(session, [person_id], books, now, zone)[person_id]
     for other, book in books.items():
         decide(case, other, book, as_of, known=other == code)
+    exemption = case.exemption(code, as_of)
     due = [duty.due_at for duty in case.duties.get(code, []) if duty.holds and duty.due_at is not None]
     answer: dict[str, Any] = explain_standing(
         books[code].known(as_of),
         case.awards[code],
-        case.pieces,
+        case.counted(code, as_of),
         as_of,
         holdings=case.holdings(code),
+        exempt_from=exemption.starts_at if exemption else None,
+        exempt_until=exemption.ends_at if exemption else None,
         required_due_at=min(due, default=None),
     )
     return {
@@ -51,7 +56,10 @@ def explain(
             for duty in case.duties.get(code, [])
             if duty.holds
         ],
-        "history": _history(session, person_id, code, as_of, zone),
+        "history": sorted(
+            [*_history(session, person_id, code, as_of, zone), *_decided(case.decided.get(code, ()), as_of, zone)],
+            key=lambda line: datetime.fromisoformat(line["at"]),
+        ),
     }
 
 
@@ -72,3 +80,21 @@ def _history(session: Session, person_id: int, code: str, as_of: datetime, zone:
         }
         for row in rows
     ]
+
+
+def _decided(rows: Iterable[Decision], as_of: datetime, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
+    """What people decided until `as_of`, in the shape of the engine's changes; `note` is the reason that they gave."""
+    for row in rows:
+        if row.decided_at is None or row.decided_at > as_of:
+            continue
+        begins = row.starts_at if row.kind == decisions.EXEMPT else None
+        span = {"valid_from": in_zone_iso(begins, zone), "valid_until": _iso(row.ends_at, zone)} if begins else None
+        by = {"by": row.decided_by, "role": row.decided_role, "reason": "decided", "note": row.reason, "before": None}
+        yield {"at": in_zone_iso(row.decided_at, zone), "change": row.kind, **by, "after": span}
+        if row.withdrawn_at is not None and row.withdrawn_at <= as_of:
+            ended = {"at": in_zone_iso(row.withdrawn_at, zone), "change": "exemption_withdrawn"}
+            yield {**ended, "by": row.withdrawn_by, "reason": "decided", "before": span, "after": None}
+
+
+def _iso(moment: datetime | None, zone: ZoneInfo) -> str | None:
+    return in_zone_iso(moment, zone) if moment is not None else None

@@ -97,7 +97,7 @@ class _Explanation:
         facts = self._facts(award.used)
         search = Search(award.achieved_at)
         found: dict[str, Any] = {"award": award.number, "section": None, "within": None, "criteria": None}
-        for section in self._sections(award, previous):
+        for section in self._sections(award, previous) if award.basis != "imported" else ():
             if facts.satisfied(section, search) is not None:
                 found["section"] = self._name(self._rule_of(award), section)
                 found["within"] = None if section.within is None else str(section.within)
@@ -121,6 +121,8 @@ class _Explanation:
         achieved = self._iso(award.achieved_at)
         before = self._iso(previous.valid_until) if previous is not None else None
         begins = f"achieved at {achieved}"
+        if award.basis == "imported":
+            begins = "granted elsewhere and imported with this beginning"
         if award.basis == "previous_expiry":
             begins = f"the earlier of {achieved}, when it was renewed, and {before}, the end of the award before it"
         lines = [self._line("valid_from", award.valid_from, begins)]
@@ -136,6 +138,8 @@ class _Explanation:
 
     def _why_until(self, award: Award, rule: Rule, before: str | None) -> str:
         validity, achieved = rule.validity, self._iso(award.achieved_at)
+        if award.basis == "imported":
+            return "granted elsewhere and imported with this end" if award.valid_until else "imported without an end"
         if award.basis == "fixed" and validity.anchor is not None:
             renewed = before is not None and award.number != self.chain[0].number and self._renews(award)
             words = f"the first end of a {validity.anchor[0]:02}-{validity.anchor[1]:02} after "

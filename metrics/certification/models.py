@@ -83,6 +83,35 @@ class Holding(Base):
     next_change_at: Mapped[datetime | None]
 
 
+class Decision(Base):
+    """What somebody decided about a person's certification: to exempt, revoke or reinstate. Kept for good.
+
+    A proposal waits as `proposed` until it is `done` or `declined`. `undoes_id` is the revocation that a reinstatement
+    takes back. An exemption holds from `starts_at` until `ends_at`, or until it is withdrawn.
+    """
+
+    __tablename__ = "certification_decision"
+    __table_args__ = (Index("ix_certification_decision_person", "person_id", "certification"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    certification: Mapped[str] = mapped_column(String(100))
+    kind: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    reason: Mapped[str] = mapped_column(Text)
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    undoes_id: Mapped[int | None] = mapped_column(ForeignKey("certification_decision.id"))
+    proposed_by: Mapped[str] = mapped_column(String(200))
+    proposed_role: Mapped[str] = mapped_column(String(50))
+    proposed_at: Mapped[datetime]
+    decided_by: Mapped[str | None] = mapped_column(String(200))
+    decided_role: Mapped[str | None] = mapped_column(String(50))
+    decided_at: Mapped[datetime | None]
+    withdrawn_by: Mapped[str | None] = mapped_column(String(200))
+    withdrawn_at: Mapped[datetime | None]
+
+
 class Requirement(Base):
     """Who must hold a certification: everybody in a position, as a duty, or for a promotion to it."""
 

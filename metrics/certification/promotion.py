@@ -155,7 +155,8 @@ def _line(
         "earliest": None,
     }
     if where.status in BLOCKING | PENDING or _ends_too_early(where, effective_on, zone):
-        following = explain_standing(book, case.awards[code], case.pieces, now, holdings=case.holdings(code))["next"]
+        pieces = case.counted(code, now)
+        following = explain_standing(book, case.awards[code], pieces, now, holdings=case.holdings(code))["next"]
         line["missing"] = missing_in(following["sections"][0]["criteria"]) if following else []
         opens = datetime.fromisoformat(following["counts_from"]) if following and following["counts_from"] else now
         line["earliest"] = in_zone_iso(max(now, opens).replace(microsecond=0), zone)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from metrics.certification.chain import Rulebook
+from metrics.certification.evidence import IMPORTED
 from metrics.certification.models import CertificationRule
 from metrics.certification.rule import Leaf, Rule, leaves
 from metrics.certification.rule_text import check_circles, needs, parse_rule
@@ -96,7 +97,7 @@ def in_order_of_need(rules: Mapping[str, Iterable[Rule]]) -> list[str]:
 
 def objects_of(book: Rulebook) -> set[tuple[str, str]]:
     """What the rule's leaves look at, as (kind, object); for hours the courses and categories."""
-    found: set[tuple[str, str]] = set()
+    found = {(IMPORTED, rule.code) for rule in book.versions}
     for rule in book.versions:
         for section in (rule.earn, rule.renew):
             for leaf in leaves(section.criterion):

@@ -32,11 +32,20 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer["history"]:
         yield from ("", "Changes:")
         for line in answer["history"]:
-            yield f"{INDENT}{line['at']}: {line['change']}, {line['reason']}, by the {line['by']}"
+            yield f"{INDENT}{line['at']}: {_change(line)}"
+
+
+def _change(line: Mapping[str, Any]) -> str:
+    if line["by"] == "engine":
+        return f"{line['change']}, {line['reason']}, by the engine"
+    role = f" ({line['role']})" if line.get("role") else ""
+    note = f": {line['note']}" if line.get("note") else ""
+    return f"{line['change']}, {line['reason']} by {line['by']}{role}{note}"
 
 
 def _because(because: Mapping[str, Any], version: int) -> Iterator[str]:
-    yield f"Because of award {because['award']}, by [{because['section']}] of rule version {version}:"
+    by = f"by [{because['section']}] of rule version {version}" if because["section"] else "as it was imported"
+    yield f"Because of award {because['award']}, {by}:"
     if because["criteria"]:
         yield from _tree(because["criteria"], INDENT)
     for line in because["dates"]:

@@ -19,7 +19,7 @@ docs/audit.md says what the seals can show and what they cannot.
 
 from plugin.audit.acceptance import accept_chains
 from plugin.audit.acts import record_act
-from plugin.audit.erasure import forget_person
+from plugin.audit.erasure import forget_person, forget_rows
 from plugin.audit.keys import SealingKeys
 from plugin.audit.rekeying import rekey
 from plugin.audit.retention import prune
@@ -34,6 +34,7 @@ __all__ = [
     "SealingKeys",
     "accept_chains",
     "forget_person",
+    "forget_rows",
     "prune",
     "record_act",
     "rekey",

@@ -42,6 +42,7 @@ NO_PASSWORD = N_("The password for the mail server is not there.")
 NOT_MADE = N_("The mail cannot be made.")
 HELD_TOO_LONG = N_("Sending mail was switched off for too long.")
 NO_LONGER_OF_USE = N_("It was not sent in time to be of use.")
+PERSON_ERASED = N_("The person whom it was to or about has been erased.")
 
 
 def with_detail(reason: str, detail: str) -> str:

@@ -115,9 +115,11 @@ class Book:
         """The statements that the store is asked to run in the block."""
         seen: list[str] = []
 
-        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            # SQLite is told to begin with a statement, and PostgreSQL to hold a lock.
-            if not statement.startswith("BEGIN") and "pg_advisory_xact_lock" not in statement:
+        def note(_connection: Any, _cursor: Any, statement: str, _values: Any, _context: Any, many: bool) -> None:
+            # SQLite is told to begin; PostgreSQL to hold a lock and how to join, and it gets many rows by COPY.
+            inserts = many and statement.startswith("INSERT")
+            told = statement.startswith(("BEGIN", "SET LOCAL")) or "pg_advisory_xact_lock" in statement
+            if not told and not inserts:
                 seen.append(statement)
 
         event.listen(self.store.engine, "before_cursor_execute", note)

@@ -170,8 +170,8 @@ def test_unbinding_voids(either: Book) -> None:
     either.touched()
     either.later()
     with either.store.write() as session:
-        evidence.void_of_user(session, "moodle", "1", one.person_id, either.now)
         session.execute(update(Identity).where(Identity.id == one.id).values(unbound_at=either.now))
+        evidence.void_unbound(session, "moodle", "1", either.now)
     assert {row.user_key for row in either.evidence()} == {"2"}
     voided = either.all(Evidence, user_key="1")
     assert len(voided) == 3

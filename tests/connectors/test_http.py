@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from connectors.http import Answer, HttpClient, TryAgainError
+from connectors.http import Answer, AnswerTooLargeError, HttpClient, TryAgainError
+from plugin.errors import SourceError
 from tests.connectors.book import Got, Little, Reply
 
 TOKEN = "t0ken-of-the-test"
@@ -25,9 +26,9 @@ def asking(http: HttpClient, little: Little) -> Callable[[], Answer]:
     return lambda: http.post_form(f"{little.url}/rest", {"wstoken": TOKEN, "wsfunction": "f"})
 
 
-def failure(http: HttpClient, little: Little) -> TryAgainError:
+def failure(http: HttpClient, little: Little) -> SourceError:
     """How one request fails."""
-    with pytest.raises(TryAgainError) as caught:
+    with pytest.raises((TryAgainError, AnswerTooLargeError)) as caught:
         asking(http, little)()
     http.close()
     return caught.value
@@ -46,7 +47,7 @@ def test_who_does_not_answer_is_not_waited_for(little: Little) -> None:
     """A server that says nothing is given up after the time-out, with a message that names it."""
     little.answer = lambda _got: Reply(wait=3)
     began = time.monotonic()
-    error = failure(client(timeout=0.3), little)
+    error = failure(client(timeout=0.3, largest=50), little)
     assert time.monotonic() - began < 2
     assert str(error) == "no answer within 0.3 seconds"
 
@@ -63,7 +64,7 @@ def test_a_body_that_comes_in_drops_is_not_waited_for(little: Little) -> None:
 def test_a_body_that_stops_coming_is_a_time_out(little: Little) -> None:
     """A body that stalls half-way is told as a time-out, not as a broken connection."""
     little.answer = lambda _got: Reply([b"{", b"}"], between=2)
-    assert str(failure(client(timeout=0.3), little)) == "no answer within 0.3 seconds"
+    assert str(failure(client(timeout=0.3, largest=50), little)) == "no answer within 0.3 seconds"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -161,14 +162,17 @@ def test_nobody_there_is_told_without_addresses(little: Little) -> None:
     http.close()
 
 
-def test_too_large_an_answer_is_refused(little: Little, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer beyond the bound is given up while it is read; one within is taken."""
-    monkeypatch.setattr("connectors.http.LARGEST_ANSWER", 1024 * 1024)
-    little.answer = lambda _got: Reply(b" " * (1024 * 1024 + 1))
-    assert str(failure(client(), little)) == "the answer is larger than 1 MiB"
-    little.answer = lambda _got: Reply(b" " * 1024 * 1024)
-    http = client()
-    assert len(asking(http, little)().body) == 1024 * 1024
+def test_too_large_an_answer_is_refused(little: Little) -> None:
+    """An answer of 100 MB is given up at the bound, once, with the setting's name; one within the bound is taken."""
+    megabyte = b" " * 1024 * 1024
+    little.answer = lambda _got: Reply([megabyte] * 100)
+    http = client(largest=len(megabyte))
+    with pytest.raises(AnswerTooLargeError, match=r"larger than 1 MiB.*largest_answer_mib"):
+        http.retrying(lambda: http.post_form(little.url, {}))
+    assert len(little.got) == 1
+    assert len(megabyte) < http.bytes <= 2 * len(megabyte)
+    little.answer = lambda _got: Reply(megabyte)
+    assert len(asking(http, little)().body) == len(megabyte)
     http.close()
 
 
@@ -204,11 +208,10 @@ def test_one_failure_ends_the_round(little: Little) -> None:
 @pytest.mark.parametrize("reply", [
     Reply(status=500), Reply(wait=1), Reply(b"[", claim=9), Reply(b" " * 99), Reply(status=429), Reply([b"{", b"}"], between=1),
 ])  # fmt: skip
-def test_no_exception_holds_the_token(little: Little, monkeypatch: pytest.MonkeyPatch, reply: Reply) -> None:
+def test_no_exception_holds_the_token(little: Little, reply: Reply) -> None:
     """No failure shows the token: not in its text, not in its cause or context, nor in what those carry along."""
-    monkeypatch.setattr("connectors.http.LARGEST_ANSWER", 50)
     little.answer = lambda _got: reply
-    shown = unrolled(failure(client(timeout=0.3), little))
+    shown = unrolled(failure(client(timeout=0.3, largest=50), little))
     little_gone = HttpClient(tries=1)
     with pytest.raises(TryAgainError) as caught:
         little_gone.post_form("http://127.0.0.1:9/", {"wstoken": TOKEN})
@@ -226,3 +229,30 @@ def unrolled(error: BaseException | None) -> str:
         shown += "".join(traceback.format_exception(error))
         error = error.__cause__ or error.__context__
     return shown
+
+
+def test_calls_and_bytes_are_counted(little: Little) -> None:
+    """The client says how many requests it has sent and how many bytes it has read."""
+    little.answer = lambda _got: Reply(b"12345")
+    client = HttpClient()
+    for _ in range(3):
+        client.post_form(little.url, {})
+    client.close()
+    assert (client.calls, client.bytes) == (3, 15)
+
+
+def test_no_more_calls_a_second_than_told(little: Little) -> None:
+    """With four calls a second each waits until a quarter of a second after the one before it; one that is late, not at all."""
+    now, slept = [0.0], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    client = HttpClient(calls_per_second=4, sleep=sleep, monotonic=lambda: now[0])
+    for _ in range(3):
+        client.post_form(little.url, {})
+    now[0] += 5
+    client.post_form(little.url, {})
+    client.close()
+    assert slept == [0.25, 0.25]

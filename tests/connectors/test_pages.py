@@ -188,3 +188,54 @@ def test_request_without_a_token_starts_nothing(visit: Visit, installation: Inst
 def test_pages_are_for_those_who_run_the_sync(visit: Visit, path: str, status: int) -> None:
     """HR has no right to the state of the sync, but looks after the accounts that belong to no employee."""
     assert visit("hr").get(path).status_code == status
+
+
+def test_the_sync_page_says_which_way(visit: Visit, installation: Installation) -> None:
+    """Each stream shows its way in words, what that way does not show and why no better one was taken; or that it is hidden."""
+    choice = {"way": "functions", "fresh": "each_pull", "hidden": ["pass_marks", "odd"], "lacking": {"plugin": "older"}}
+    with installation.store.write() as session:
+        run = session.scalars(select(SyncRun).order_by(SyncRun.id.desc())).first()
+        assert run
+        row = session.get_one(StreamRun, (run.id, "results"))
+        row.way, row.choice, row.calls, row.bytes, row.seconds = "functions", choice, 12, 34_000, 5.6
+        session.add(StreamRun(run_id=run.id, stream="attempts", status="hidden", way="", choice={**choice, "way": ""}))
+    page = visit("coordinator").get("/sync").text
+    assert "plain functions" in page
+    assert "<li>pass marks</li><li>odd</li>" in page
+    assert "Not by the better way companion plugin: its version is too old" in page
+    assert "not visible this way" in page
+    assert "12 calls" in page
+
+
+def test_the_pulls_of_a_source(visit: Visit) -> None:
+    """The history lists every pull, with what each did with its streams; a source that there is not has none."""
+    client = visit("coordinator")
+    page = client.get("/sync/lms/history").text
+    assert "Old news." in page
+    assert "12,345 read, 7 new" in page
+    assert "has not been pulled yet" in client.get("/sync/roster/history").text
+    assert client.get("/sync/nothing/history").status_code == 404
+
+
+def test_discarding_on_the_page(visit: Visit, installation: Installation) -> None:
+    """Who may discards a record with a reason, which the audit trail keeps; who may not finds no button."""
+    assert "Discard" not in visit("coordinator").get("/quarantine").text
+    with installation.store.read() as session:
+        row = session.scalars(select(Quarantined).order_by(Quarantined.id)).first()
+        assert row
+    with installation.store.write() as session:
+        account = create_account(session, "admin", "correct horse battery", ("administrator",), installation.clock())
+        session.flush()
+    client = create_app(installation).test_client()
+    with client.session_transaction() as cookie:
+        cookie.update({**session_of(account, installation.clock()), "language": "en"})
+    found = TOKEN.search(client.get("/quarantine").text)
+    assert found
+    form = {"csrf_token": found[1], "reason": "a test user", "source": "lms"}
+    answer = client.post(f"/quarantine/{row.id}/discard", data=form, follow_redirects=True)
+    assert "The record was discarded." in answer.text
+    with installation.store.read() as session:
+        assert session.get_one(Quarantined, row.id).resolution == "discarded"
+        act = session.scalars(select(AuditEntry)).one()
+    assert (act.actor, act.action) == ("admin", "quarantine.discard")
+    assert act.after == {"resolution": "discarded", "reason": "a test user"}

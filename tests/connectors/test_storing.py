@@ -18,13 +18,13 @@ from connectors.records import (
     UserRecord,
 )
 from connectors.storing import Counts
-from connectors.streams import Scope
+from connectors.streams import In, Scope
 from tests.connectors.book import Book, day
 
 D = Decimal
 USERS = Scope((UserRecord,))
 COURSES = Scope((CourseRecord,))
-COMPLETIONS = Scope((CompletionRecord,), "5")
+COMPLETIONS = Scope((CompletionRecord,), In.courses(["5"]))
 QUIZ = ActivityRecord("7", "5", "quiz-1", "quiz", "Final test", D(0), D(50), D(40))
 
 
@@ -100,7 +100,7 @@ def test_results_are_missed_by_the_course_of_their_activity(book: Book) -> None:
     """A results page shows its course's grades whole: those of other courses' activities stand."""
     book.put(QUIZ, replace(QUIZ, activity_key="9", course_key="6"), grade(1, day(1)), grade(1, day(1), activity="9"))
     for _ in range(2):
-        book.put(QUIZ, scope=Scope((ResultRecord,), "5"))
+        book.put(QUIZ, scope=Scope((ResultRecord,), In.courses(["5"])))
     assert [(row.activity_key, bool(row.closed_at)) for row in book.all(Result)] == [("7", True), ("9", False)]
 
 
@@ -122,7 +122,7 @@ def test_a_grade_earned_again_after_a_reset_is_another_one(either: Book) -> None
     """A grade without a submission that had vanished and is earned anew leaves what the first one proved."""
     either.bound_users(1)
     either.put(CourseRecord("5", "Fire", idnumber="FIRE"), QUIZ, grade(45, day(3), ""))
-    scope = Scope((ResultRecord,), "5")
+    scope = Scope((ResultRecord,), In.courses(["5"]))
     for _ in range(2):
         either.later()
         either.put(QUIZ, scope=scope)
@@ -145,7 +145,7 @@ def test_a_user_deleted_upstream_leaves_their_evidence(either: Book) -> None:
     for _ in range(2):
         either.put(UserRecord("2", idnumber="E2"), scope=USERS)
         either.put(scope=COMPLETIONS)
-        either.put(scope=Scope((EnrolmentRecord,), "5"))
+        either.put(scope=Scope((EnrolmentRecord,), In.courses(["5"])))
     assert either.one(SourceUser, user_key="1").closed_at
     assert either.one(Completion).closed_at
     assert either.one(Enrolment).closed_at
@@ -219,7 +219,7 @@ def test_enrolments_touch_whom_they_concern(book: Book) -> None:
     """A new, changed or closed enrolment has its person derived again; one that stays, nobody."""
     book.bound_users(1, 2, 3)
     rows = [EnrolmentRecord("5", user, True) for user in "123"]
-    scope = Scope((EnrolmentRecord,), "5")
+    scope = Scope((EnrolmentRecord,), In.courses(["5"]))
     book.put(*rows, scope=scope)
     assert book.touched() == {"E1", "E2", "E3"}
     book.put(replace(rows[0], active=False), *rows[1:], scope=scope)
@@ -242,7 +242,7 @@ def page(size: int, mark: int = 45) -> list[Any]:
     return records
 
 
-SCOPE = Scope((UserRecord, EnrolmentRecord, CompletionRecord, ResultRecord), "5")
+SCOPE = Scope((EnrolmentRecord, CompletionRecord, ResultRecord), In.courses(["5"]))
 
 
 def statements(book: Book, size: int) -> list[int]:
@@ -259,4 +259,4 @@ def statements(book: Book, size: int) -> list[int]:
 
 def test_statements_do_not_grow_with_the_page(either: Book, book: Book) -> None:
     """A page of 200 users takes as many statements as one of 40, new, unchanged, changed or half gone."""
-    assert statements(either, 200) == statements(book, 20)
+    assert all(of_many <= of_few for of_many, of_few in zip(statements(either, 200), statements(book, 20), strict=True))

@@ -250,5 +250,7 @@ def pulled(store: Store) -> dict[str, list[str]]:
     with store.read() as session:
         for model in PULLED:
             columns = [column for column in model.__table__.columns if column.name not in OURS | OURS_OF_PEOPLE]
-            found[str(model.__tablename__)] = sorted(str(list(row)) for row in session.execute(select(*columns)))
+            found[str(model.__tablename__)] = sorted(
+                json.dumps(list(row), default=str, sort_keys=True) for row in session.execute(select(*columns))
+            )
     return found

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, delete, event, insert, select, text
 from plugin import lifecycle
 from plugin.installation import PACKAGES, Installation
 from plugin.manifests import discover
-from plugin.migrate import load_models, tables_of
+from plugin.migrate import declared, load_models, tables_of, take_out
 from plugin.models import InstalledAddon, Person
 from plugin.settings import Settings
 from plugin.store import Base, Store
@@ -125,9 +125,30 @@ def make_addon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
         return folder
 
     yield make
-    for name in set(sys.modules) - before:
-        if (folder / name.partition(".")[0]).is_dir():
-            del sys.modules[name]
+    places = {name: str(getattr(sys.modules[name], "__file__", None)) for name in set(sys.modules) - before}
+    modules = {name for name, place in places.items() if place.startswith(f"{folder}/")}
+    made = {model for model in declared() if model.__module__ in modules}
+    others = {model.__tablename__ for model in set(declared()) - made}
+    take_out(made, {str(model.__tablename__) for model in made} & Base.metadata.tables.keys() - others)
+    for name in modules:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def opened(store_url: str, make_addon: Callable[..., Path]) -> Any:
+    """Opens an installation with this program's addons and those made so far, on one database that begins empty."""
+    stores: list[Store] = []
+    folder = make_addon("unused", installable=False)
+
+    def open_again(**options: Any) -> Installation:
+        stores.append(Store(store_url))
+        addons = discover([folder], PACKAGES)
+        load_models(addons)
+        return Installation(Settings(), addons, stores[-1], Clock(datetime(2026, 11, 23, 2, 0, tzinfo=UTC)), **options)
+
+    yield open_again
+    for store in stores:
+        store.close()
 
 
 @pytest.fixture

@@ -140,6 +140,27 @@ def path_of(link: str) -> str:
 # ── Users ──
 
 
+def test_creation_of_an_employees_account_is_about_that_person(home: Installation, root: Browser) -> None:
+    """The act names the person from the first, by page and by command, so that erasing them blanks it; a wrong number
+    leaves nothing."""
+    root.send("/users/new", login="ben", role="employee", number="E2", email="")
+    (created,) = [act for act in acts(home, "account.create") if act.subject == "account:ben"]
+    assert created.person_id == 2
+    context = Context(home.settings.folder / "config.toml")
+    context.__dict__["installation"] = home
+    runner = CliRunner()
+    with home.store.write() as session:
+        record_employees(session, [Employee("E3", "Cho", "cho@acme.example")], date(2026, 1, 1), home.clock())
+    for number, login in (("E9", "nobody"), ("E3", "cho")):
+        arguments = ["create", login, "--role", "employee", "--employee", number]
+        done = runner.invoke(account_group, arguments, obj=context)
+        assert (done.exit_code == 0) == (number == "E3")
+    assert [(act.subject, act.person_id) for act in acts(home, "account.create")][1:] == [("account:cho", 3)]
+    assert [act.person_id for act in acts(home, "account.link")][-1] == 3
+    with home.store.read() as session:
+        assert "nobody" not in session.scalars(select(Account.login)).all()
+
+
 def test_new_user_gets_a_first_password_that_must_be_changed(
     home: Installation, root: Browser, browser: Callable[[], Browser]
 ) -> None:

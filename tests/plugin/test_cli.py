@@ -16,6 +16,7 @@ import requests
 from click.testing import CliRunner, Result
 from sqlalchemy import select, text
 
+from plugin import addon_commands
 from plugin.cli import cli
 from plugin.installation import Installation
 from plugin.models import Account, ApiToken, AuditEntry, Department
@@ -25,9 +26,13 @@ from plugin.store import Store
 Start = Callable[..., subprocess.Popen[str]]
 
 TASKS = """
+import logging
+
 from plugin.models import Department
 
 def leave_a_trace(installation, argument):
+    logging.getLogger("tracer").info("tracing %s", argument)
+    logging.getLogger("tracer").debug("every detail of it")
     with installation.store.write() as session:
         session.add(Department(code=f"{argument} {installation.clock().timestamp()}", name="trace"))
 
@@ -52,7 +57,7 @@ def trace(context):
 def config(tmp_path: Path) -> Path:
     """A config.toml of an installation in a folder of its own."""
     path = tmp_path / "config.toml"
-    path.write_text('[web]\nport = 0\n[addons]\npath = ["own"]\n', encoding="utf-8")
+    path.write_text('[web]\nport = 0\n[addons]\npath = ["own"]\n[log]\nlevel = "WARNING"\n', encoding="utf-8")
     (tmp_path / "own").mkdir(exist_ok=True)
     return path
 
@@ -72,6 +77,7 @@ def certbridge(config: Path, child: Start) -> Callable[..., tuple[int, str, str]
 @pytest.fixture
 def invoke(config: Path) -> Callable[..., Result]:
     """Runs the command in this process, which is faster."""
+    addon_commands.register(cli)
 
     def run(*arguments: str, **options: Any) -> Result:
         result = CliRunner().invoke(cli, ["--config", str(config), *arguments], **options)
@@ -127,7 +133,6 @@ def test_refusal_is_a_message_and_a_status(certbridge: Callable[..., tuple[int, 
         (["addons", "install", "colour"], "", 1, "The addon colour is not there"),
         (["status"], '[store]\nurl = "sqlite:///config.toml"', 1, "cannot be reached: file is not a database"),
         (["status"], '[store]\nurl = "postgresql://u:hunter2@/d?host=/nowhere"', 1, "cannot be reached"),
-        (["addons", "list"], '[addons]\npath = ["gone"]', 1, "/gone is not a folder; create it or take it out"),
         (["addons", "list"], "[colour]\n", 2, "the table [colour] belongs to nothing that is installed here"),
     ],
 )
@@ -160,7 +165,7 @@ def test_tables_that_lag_behind_are_named(invoke: Callable[..., Result], store: 
         session.execute(text("UPDATE plugin_version SET version_num = '0000'"))
     result = invoke("account", "create", "boss")
     assert result.exit_code == 1
-    assert "The tables of plugin are not those of this version; run 'certbridge addons install'." in result.stderr
+    assert "The tables of plugin are not those of this version; run 'certbridge addons upgrade'." in result.stderr
 
 
 def test_addons_are_listed_with_how_they_stand(
@@ -186,7 +191,7 @@ def test_addons_are_listed_with_how_they_stand(
     )
     after = listed()
     assert " installed " in after["plugin"]
-    assert " to be upgraded " in after["tracer"]
+    assert " to upgrade" in after["tracer"]
     assert " not installed " in after["metrics"]
 
 
@@ -224,7 +229,8 @@ def test_account_and_token_are_created_and_written_down(
             "boss": ["hr", "auditor"], "other": ["administrator"],
         }  # fmt: skip
         lasts = session.execute(select(ApiToken.expires_at, ApiToken.created_at)).one()
-        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
+        own = ~AuditEntry.action.startswith("addon.")  # those of the installation above
+        entries = session.scalars(select(AuditEntry).where(own).order_by(AuditEntry.id)).all()
     assert (lasts[0] - lasts[1]).days == 30
     acts = [(entry.action, entry.subject, entry.actor.partition(":")[0]) for entry in entries]
     assert acts == [
@@ -287,6 +293,24 @@ def test_run_serves_works_and_ends(
         assert (health.status_code, health.text) == (200, "ok\n")
         wait_for(lambda: traces(store) >= 2)
         assert ended(process) == (0, "")
+
+
+@pytest.mark.parametrize("level", ["INFO", "WARNING"])
+def test_work_is_logged_as_far_as_the_settings_say(
+    config: Path, invoke: Callable[..., Result], child: Start, store: Store, make_addon: Callable[..., Path], level: str
+) -> None:
+    """What a task logs in a worker, at `[log] level` or above, arrives on standard error; Celery keeps none of it back."""
+    every = {"tracer": {"task": "tracer.trace", "every": "PT1S", "argument": "run"}}
+    make_addon("tracer", {"tasks.py": TASKS}, depends=["plugin"], schedules=every)
+    set_up(invoke)
+    config.write_text(config.read_text(encoding="utf-8").replace("WARNING", level), encoding="utf-8")
+    process = child("-m", "plugin", "--config", str(config), "run")
+    serving(process)
+    wait_for(lambda: traces(store) >= 1)
+    status, wrong = ended(process)
+    assert status == 0
+    assert ("tracing run" in wrong) == (level == "INFO")
+    assert "every detail of it" not in wrong
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,6 +1,8 @@
 """Installing addons and migrating their tables: whole or not at all, in order, and never backwards."""
 
+import json
 import logging
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 
 from plugin import lifecycle
+from plugin.addon_states import addon_states
 from plugin.errors import AddonError, DependencyError, StoreError
 from plugin.installation import PACKAGES, Installation, load_object
 from plugin.lifecycle import install, is_set_up, lagging
-from plugin.manifests import check_external, discover, in_order
+from plugin.lifecycle import upgrade as upgrade_addons
+from plugin.manifests import check_external, discover, in_order, is_older
 from plugin.migrate import differences, load_models, tables_of, upgrade, version_table
 from plugin.models import InstalledAddon, Schedule
-from plugin.settings import Settings
-from plugin.store import Store
 
 MOMENT = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
@@ -52,21 +57,6 @@ def step(number: int, body: str) -> dict[str, str]:
 def create(table: str) -> str:
     """The statement of a migration that creates a table."""
     return f'op.create_table("{table}", sa.Column("id", sa.Integer(), primary_key=True))'
-
-
-@pytest.fixture
-def opened(store_url: str, make_addon: MakeAddon) -> Any:
-    """Opens an installation with this program's addons and those made so far, on one database that begins empty."""
-    stores: list[Store] = []
-    folder = make_addon("unused", installable=False)
-
-    def open_again(**options: Any) -> Installation:
-        stores.append(Store(store_url))
-        return Installation(Settings(), discover([folder], PACKAGES), stores[-1], lambda: MOMENT, **options)
-
-    yield open_again
-    for store in stores:
-        store.close()
 
 
 def tables(home: Installation) -> set[str]:
@@ -222,7 +212,6 @@ def test_database_newer_than_the_program_is_refused(opened: Any, make_addon: Mak
     folder = make_addon("own", {**step(1, create("own_a")), **step(2, create("own_b"))}, depends=["plugin"])
     install(opened(), ["own"])
     (folder / "own" / "migrations" / "0002_step.py").unlink()
-    make_addon("own", depends=["plugin"], version="0.9")
     home = opened()
     with pytest.raises(
         StoreError, match="addon own are at step 0002, which this version does not know: the database is newer"
@@ -253,7 +242,7 @@ def test_schedule_with_a_bad_interval_takes_the_addon_back(opened: Any, make_add
     """An interval that cannot be read is refused with the addon's name, and its tables are not there either."""
     make_addon("own", step(1, create("own_a")), depends=["plugin"], schedules={"own": {"task": "own", "every": "P5M"}})
     home = opened()
-    with pytest.raises(AddonError, match="The addon own was not installed: 'P5M' is no interval"):
+    with pytest.raises(AddonError, match="The addon own was not installed: ValueError: 'P5M' is no interval"):
         install(home, ["own"])
     assert "own_a" not in tables(home)
 
@@ -285,7 +274,8 @@ def test_vanished_addon_is_reported_and_stops_nothing(
     assert names == {*discover([], PACKAGES), "beside"}
     assert [record.getMessage() for record in caplog.records] == [
         "The installed addon on_top cannot run: it needs one that is not there; put that one back.",
-        "The installed addon own has vanished: its folder is not there any more; put it back.",
+        "The installed addon own has vanished: its folder is not there any more; put it back, or take out what it left with "
+        "'certbridge addons uninstall'.",
     ]
     assert lagging(home) == []
     assert {one.outcome for one in install(home, ["beside"])} == {"unchanged"}
@@ -314,8 +304,10 @@ def test_installation_is_opened_from_its_settings(tmp_path: Path, make_addon: Ma
     assert home.provided("summaries")["own"] == {"own": print}
     home.store.close()
     (tmp_path / "config.toml").write_text('[addons]\npath = ["gone"]\n', encoding="utf-8")
-    with pytest.raises(AddonError, match=r"\[addons\] path: .*/gone is not a folder"):
-        Installation.open(tmp_path / "config.toml")
+    home = Installation.open(tmp_path / "config.toml")
+    assert [addon.name for addon in home.installed] == ["plugin"]
+    assert home.broken[str(tmp_path / "gone")].endswith("/gone is not a folder; create it or take it out.")
+    home.store.close()
 
 
 @pytest.mark.parametrize("place", ["no.such.module:thing", "plugin.roles:THING"])
@@ -328,3 +320,151 @@ def test_place_that_cannot_be_loaded_is_named(place: str) -> None:
 def test_waking_nobody_is_the_default(kernel: Installation) -> None:
     """Without a worker a wake-up call does nothing: the next schedule finds the work."""
     replace(kernel).wake("people_touched")
+
+
+@pytest.mark.parametrize(
+    ("version", "than", "older"),
+    [
+        ("1.0", "1.1", True),
+        ("1.9", "1.10", True),
+        ("1.0", "1.0.1", True),
+        ("1.0", "1.0.0", False),
+        ("2.0", "1.9.9", False),
+        ("17.0.1.0.0", "18.0.0.1", True),
+        ("17.0.1.0", "1.1", True),
+        ("1.2", "17.0.1.1", False),
+    ],
+)
+def test_versions_are_compared_as_numbers(version: str, than: str, older: bool) -> None:
+    """10 comes after 9; a missing part is 0; a series counts only where both have one."""
+    assert is_older(version, than) is older
+
+
+def test_downgrade_is_refused(opened: Any, make_addon: MakeAddon) -> None:
+    """An addon whose folder holds an older version than what is installed is refused with both, and stays as it is."""
+    make_addon("own", step(1, create("own_a")), depends=["plugin"], version="1.10")
+    install(opened(), ["own"])
+    make_addon("own", step(1, create("own_a")), depends=["plugin"], version="1.9")
+    home = opened()
+    with pytest.raises(
+        AddonError, match=r"own is installed at version 1\.10, and its manifest says version 1\.9: there is no"
+    ):
+        install(home, ["own"])
+    assert records(home)["own"] == "1.10"
+    [one] = [one for one in addon_states(home) if one.name == "own"]
+    assert (one.state, one.installed, one.available) == ("cannot run", "1.10", "1.9")
+    assert "older than what is installed" in one.reason
+
+
+def test_upgrade_takes_what_is_installed_and_no_more(opened: Any, make_addon: MakeAddon) -> None:
+    """Upgrading takes the installed addons with what they newly depend on; one that is not installed is refused."""
+    make_addon("own", depends=["plugin"])
+    make_addon("other", depends=["plugin"])
+    home = opened()
+    with pytest.raises(StoreError, match="The store is empty"):
+        upgrade_addons(home)
+    install(home, ["own"])
+    make_addon("own", depends=["needed"], version="1.1")
+    make_addon("needed", depends=["plugin"])
+    home = opened()
+    assert {one.name: one.state for one in addon_states(home)}["own"] == "to upgrade"
+    assert [(one.addon, one.outcome) for one in upgrade_addons(home)] == [
+        ("plugin", "unchanged"), ("needed", "installed"), ("own", "upgraded"),
+    ]  # fmt: skip
+    with pytest.raises(AddonError, match="The addon other is not installed; run 'certbridge addons install other'"):
+        upgrade_addons(home, ["other"])
+
+
+def test_schedule_that_the_manifest_drops_goes(opened: Any, make_addon: MakeAddon) -> None:
+    """An upgrade takes out a schedule that the manifest names no more."""
+    make_addon("own", depends=["plugin"], schedules={"own.a": {"task": "own.a", "every": "P1D"}})
+    install(opened(), ["own"])
+    make_addon("own", depends=["plugin"], version="1.1", schedules={"own.b": {"task": "own.b", "every": "P1D"}})
+    home = opened()
+    install(home, ["own"])
+    with home.store.read() as session:
+        names = set(session.scalars(select(Schedule.name)))
+    assert "own.b" in names
+    assert "own.a" not in names
+
+
+def test_two_installs_at_once_end_well(
+    store_url: str, tmp_path: Path, child: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Of processes that install everything into one empty store at once, each addon is installed by exactly one."""
+    config = tmp_path / "config.toml"
+    config.write_text(f'[store]\nurl = "{store_url}"\n')
+    processes = [child("-m", "plugin", "--config", str(config), "addons", "install") for _ in range(3)]
+    said = [(process.communicate(timeout=120), process.returncode) for process in processes]
+    assert [(wrong, status) for (_, wrong), status in said] == [("", 0)] * 3
+    lines = [line.partition(" (")[0] for (out, _), _ in said for line in out.splitlines()]
+    for name in discover([], PACKAGES):
+        assert sorted(line for line in lines if line.startswith(f"{name}: ")) == [
+            f"{name}: installed", *[f"{name}: unchanged"] * 2,
+        ]  # fmt: skip
+
+
+def migrate_to(home: Installation, heads: dict[str, str]) -> None:
+    """Migrate the addons' tables as far as an earlier version of this program did."""
+    with home.store.write() as session:
+        for addon in in_order(home.addons):
+            if addon.name not in heads:
+                continue
+            scripts = ScriptDirectory(str(addon.path), version_locations=[str(addon.path / "migrations")])
+            context = MigrationContext.configure(session.connection(), opts={"version_table": version_table(addon)})
+            with Operations.context(context):
+                for script in reversed(list(scripts.walk_revisions())):
+                    if script.revision <= heads[addon.name]:
+                        script.module.upgrade()
+                        context.stamp(scripts, script.revision)
+
+
+@pytest.mark.parametrize("kernel_head", ["0001", "0004"])
+def test_store_of_an_earlier_version_is_upgraded(
+    opened: Any, store_url: str, tmp_path: Path, child: Callable[..., subprocess.Popen[str]], kernel_head: str
+) -> None:
+    """`addons upgrade` brings an older store to this version with its rows as they were, and knows then what is whose."""
+    home = opened()
+    migrate_to(home, {"plugin": kernel_head, "connectors": "0001", "metrics": "0001", "webhooks": "0001"})
+    at = "2026-01-31 08:00:00.000000"
+    with home.store.write() as session:
+        for name in discover([], PACKAGES):
+            row = {"name": name, "at": at}
+            session.execute(
+                text("INSERT INTO installed_addon (name, version, installed_at) VALUES (:name, '0.1.0', :at)"), row
+            )
+        for statement in (
+            "INSERT INTO person (id, employee_number, name, event_sequence, created_at, changed_at) "
+            "VALUES (7, 'N7', 'A person', 0, :at, :at)",
+            "INSERT INTO evidence (person_id, origin, source, user_key, kind, object, achieved_at, recorded_at) "
+            "VALUES (7, 'completion:1', 'moodle', '3', 'completed', 'CRS-1', :at, :at)",
+            "INSERT INTO certification_rule (code, version, text, created_at, created_by) VALUES ('F', 1, '-', :at, 'me')",
+        ):
+            session.execute(text(statement), {"at": at})
+    config = tmp_path / "config.toml"
+    config.write_text(f'[store]\nurl = "{store_url}"\n')
+
+    def certbridge(*arguments: str) -> tuple[int, str, str]:
+        process = child("-m", "plugin", "--config", str(config), *arguments)
+        said, wrong = process.communicate(timeout=120)
+        return process.returncode, said, wrong
+
+    status, said, _ = certbridge("addons", "list")
+    assert status == 0
+    assert re.search(r"^plugin +0\.1\.0 +to upgrade", said, re.MULTILINE)
+    status, said, wrong = certbridge("addons", "upgrade")
+    assert (status, wrong) == (0, "")
+    assert f"plugin: upgraded (migrations {int(kernel_head) + 1:04d}" in said
+    _, said, _ = certbridge("addons", "list", "--format", "json")
+    assert {one["state"] for one in json.loads(said)} == {"installed"}
+    with home.store.read() as session:
+        person = session.execute(text("SELECT employee_number, name FROM person")).one()
+        evidence = session.execute(text("SELECT person_id, origin, object FROM evidence")).one()
+        rules = session.execute(text("SELECT code, version, created_by FROM certification_rule")).all()
+        prints = dict(session.execute(select(InstalledAddon.name, InstalledAddon.footprint)).all())
+        gaps = [differences(session.connection(), addon, home.addons) for addon in home.addons.values()]
+    assert tuple(person) == ("N7", "A person")
+    assert tuple(evidence) == (7, "completion:1", "CRS-1")
+    assert [tuple(rule) for rule in rules] == [("F", 1, "me")]
+    assert "evidence" in prints["connectors"]["tables"]
+    assert not any(gaps)

@@ -39,6 +39,8 @@ def read(folder: Path, text: str) -> dict[str, Any]:
         {"connector": "a.b:C", "target": "a:C", "on_start": "a.b.c:d", "summaries": "a:b"},
         {"summary": "", "description": "", "author": "", "website": "", "category": ""},
         {"auto_install": True, "installable": False},
+        {"data": ["data/position.csv", "a-b.toml"], "demo": [], "loads": {"colour": "a.b:c"}, "keeps": ["table"]},
+        {"pre_init_hook": "fill", "post_init_hook": "a.b:fill", "uninstall_hook": "a:b"},
     ],
 )
 def test_good_manifest_is_read_as_it_is(tmp_path: Path, keys: dict[str, Any]) -> None:
@@ -96,6 +98,18 @@ def test_manifest_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
         ({"target": ":C"}, "'target' must be 'module:attribute'"),
         ({"on_start": "a:"}, "'on_start' must be 'module:attribute'"),
         ({"summaries": "a b:c"}, "'summaries' must be 'module:attribute'"),
+        ({"data": "position.csv"}, "'data' must be a list"),
+        ({"data": ["../position.csv"]}, "'data' must be a list of .csv and .toml files"),
+        ({"data": ["/etc/position.csv"]}, "'data' must be a list of .csv and .toml files"),
+        ({"data": ["position.xml"]}, "'data' must be a list of .csv and .toml files"),
+        ({"demo": ["a.csv", "a.csv"]}, "'demo' must be a list of .csv and .toml files, each once"),
+        ({"loads": {"colour": "a.b"}}, "'loads' must be 'module:function' under the names"),
+        ({"loads": {"a-b": "a:b"}}, "'loads' must be 'module:function' under the names"),
+        ({"loads": {"a": 1}}, "'loads' must be 'module:function' under the names"),
+        ({"keeps": [1]}, "'keeps' must be a list of tables' names"),
+        ({"pre_init_hook": "a.b"}, "'pre_init_hook' must be the name of a function in the addon's package"),
+        ({"post_init_hook": "a b"}, "'post_init_hook' must be the name of a function"),
+        ({"uninstall_hook": "a:b:c"}, "'uninstall_hook' must be the name of a function"),
         ({"version": "one"}, "version 'one' is not of the form"),
         ({"version": "1"}, "version '1' is not of the form"),
         ({"version": "1.0\n"}, "is not of the form"),
@@ -144,7 +158,8 @@ def test_missing_dependency_is_named_with_who_needs_it() -> None:
 
 
 def test_complete_leaves_out_what_stands_on_something_missing() -> None:
-    """An addon whose dependency is missing is left out, with those that stand on it; the others stay."""
+    """An addon whose dependency is missing, or that depends on itself, is left out with those on it; the others stay."""
+    assert list(complete(addons(a=[], b=["c"], c=["b"], d=["b"], e=["a"]))) == ["a", "e"]
     assert list(complete(addons(a=[], b=["a"], c=["gone"], d=["c"], e=["d", "a"]))) == ["a", "b"]
 
 

@@ -54,6 +54,7 @@ SYNC = only("administrator", "operator", "coordinator", "auditor")
 DELIVERIES = only("administrator", "operator", "hr", "auditor")
 FIGURES = only("administrator", "coordinator", "hr", "manager", "auditor")
 MAIL = only("administrator", "operator")
+AUDIT = only("administrator", "hr", "auditor")
 PAGES: dict[tuple[str, str], tuple[str, int, frozenset[str]]] = {
     ("GET", "plugin.sign_in"): ("/sign-in", 200, OPEN),
     ("POST", "plugin.sign_in"): ("/sign-in", 422, OPEN),
@@ -82,14 +83,33 @@ PAGES: dict[tuple[str, str], tuple[str, int, frozenset[str]]] = {
     ("GET", "users.tokens"): ("/tokens", 200, only("administrator", "auditor")),
     ("POST", "users.new_token"): ("/tokens", 422, only("administrator")),
     ("POST", "users.revoke_token"): ("/tokens/1/revoke", 302, only("administrator")),
+    ("GET", "privacy.own"): ("/my-data", 200, only("administrator", "employee")),
+    ("POST", "privacy.export_person"): ("/privacy/export", 200, only("administrator", "employee")),
+    ("GET", "privacy.overview"): ("/privacy", 200, only("administrator", "auditor")),
+    ("GET", "privacy.proposing"): ("/privacy/proposals", 200, only("hr")),
+    ("POST", "privacy.proposing"): ("/privacy/proposals", 422, only("hr")),
+    ("GET", "privacy.look"): ("/privacy/people", 302, only("administrator")),
+    ("GET", "privacy.erasing"): ("/privacy/people/E40", 200, only("administrator")),
+    ("POST", "privacy.erasing"): ("/privacy/people/E40", 422, only("administrator")),
+    ("POST", "privacy.decline"): ("/privacy/proposals/999/decline", 404, only("administrator")),
     ("GET", "mail.mails"): ("/mail", 200, MAIL),
     ("GET", "mail.mail"): ("/mail/999", 404, MAIL),
     ("GET", "mail.as_html"): ("/mail/999/html", 404, MAIL),
     ("POST", "mail.retry"): ("/mail/999/retry", 404, MAIL),
+    ("GET", "audit.trail"): ("/audit", 200, AUDIT),
+    ("POST", "audit.verify"): ("/audit/verify", 302, AUDIT),
+    ("GET", "audit.export"): ("/audit/export.csv", 200, AUDIT),
+    ("GET", "operation.operation"): ("/operation", 200, SYNC),
     ("GET", "connectors.sync"): ("/sync", 200, SYNC),
     ("POST", "connectors.sync_now"): ("/sync/lms/now", 302, only("administrator")),
-    ("GET", "connectors.accounts"): ("/sync/accounts", 200, only("administrator", "coordinator", "hr", "auditor")),
+    ("GET", "identities.account_list"): ("/sync/accounts", 200, only("administrator", "coordinator", "hr", "auditor")),
+    ("GET", "identities.account"): ("/sync/accounts/999", 404, only("administrator", "coordinator", "hr", "auditor")),
+    ("GET", "identities.confirm"): ("/sync/accounts/999/undo", 404, only("administrator", "coordinator", "hr")),
+    ("POST", "identities.decided"): ("/sync/accounts/999/undo", 404, only("administrator", "coordinator", "hr")),
     ("GET", "connectors.quarantine"): ("/quarantine", 200, SYNC),
+    ("GET", "runs.history"): ("/sync/lms/history", 200, SYNC),
+    ("POST", "runs.retry"): ("/quarantine/999/retry", 404, only("administrator")),
+    ("POST", "runs.discard"): ("/quarantine/999/discard", 302, only("administrator")),
     ("GET", "metrics.own"): ("/me", 302, but("operator", "manager")),
     ("GET", "metrics.people"): ("/people", 200, but("operator", "employee")),
     ("GET", "metrics.person"): ("/people/E40", 200, but("operator", "manager", "employee")),
@@ -117,6 +137,8 @@ CALLS: dict[tuple[str, str], tuple[str, int, str]] = {
     ("GET", "promotions_api.answer"): ("/api/v1/promotions/NONE", 404, "promotions:write"),
 }
 SCOPES = ("promotions:write", "something:else")
+# Calls that prove by their own signature who sent them: neither a session nor a token opens them.
+SIGNED = {("POST", "notices.events"): "/api/v1/sources/lms/events"}
 
 
 @pytest.fixture
@@ -277,7 +299,7 @@ def test_another_site_is_refused_by_what_the_browser_says(visit: Callable[..., F
 
 def test_table_of_calls_is_complete(app: Flask) -> None:
     """A new call of the API without an entry in CALLS fails here; so does a scope that no call needs."""
-    assert set(routes(app, api=True)) == CALLS.keys()
+    assert set(routes(app, api=True)) == CALLS.keys() | SIGNED.keys()
     with app.app_context():
         assert known_scopes() == sorted({scope for _path, _status, scope in CALLS.values()})
 
@@ -301,6 +323,19 @@ def test_session_opens_no_call_of_the_api(visit: Callable[..., FlaskClient]) -> 
     """Somebody who is signed in with every role still needs a token for the API."""
     client = visit(*ROLES)
     assert {client.open(path, method=key[0]).status_code for key, (path, *_rest) in CALLS.items()} == {401}
+
+
+def test_signed_call_opens_for_its_signature_only(
+    visit: Callable[..., FlaskClient], installation: Installation
+) -> None:
+    """A session with every role and a token for everything change nothing about a message that is not signed."""
+    with installation.store.write() as session:
+        token = create_token(session, "all", list(SCOPES), installation.clock())
+    client = visit(*ROLES)
+    for (method, _), path in SIGNED.items():
+        for headers in ({}, {"Authorization": f"Bearer {token}"}):
+            answer = client.open(path, method=method, headers=headers, json={"type": "moodle.changes"})
+            assert answer.status_code in (400, 401, 404), path
 
 
 def listed(client: FlaskClient, path: str = "/people") -> set[str]:

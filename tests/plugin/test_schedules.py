@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from plugin import schedules
-from plugin.errors import LeaseHeldError, NotFoundError
+from plugin.errors import LeaseHeldError, NotFoundError, RefusedError
 from plugin.installation import Installation
 from plugin.models import Schedule
-from plugin.schedules import LEASE, QUEUED, claim_due, ensure, holder_name, lease, seconds_of
+from plugin.schedules import LEASE, QUEUED, claim_due, ensure, holder_name, lease, seconds_of, wait_after
 
 
 def plan(home: Installation, *names: str, every: str = "PT5M") -> None:
@@ -134,13 +135,91 @@ def test_finished_work_is_due_again_after_its_interval(kernel: Installation) -> 
     assert claim(kernel) == ["one"]
 
 
-def test_failed_work_stays_due(kernel: Installation) -> None:
-    """When the block raises, the lease is given back and the work is due as before."""
+def fail(home: Installation, error: BaseException, name: str = "one") -> None:
+    """Do the schedule's work, which raises this."""
+    with pytest.raises(type(error)), lease(home.store, name, home.clock):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("every", "waits"),
+    [
+        ("PT2S", [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]),
+        ("PT5M", [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]),
+        ("PT1H", [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]),
+    ],
+)
+def test_failed_work_waits_twice_as_long_each_time(kernel: Installation, every: str, waits: list[int]) -> None:
+    """Five seconds, then doubled, up to a quarter of an hour or the own interval; until then nobody can claim it."""
+    plan(kernel, "one", every=every)
+    for number, seconds in enumerate(waits, 1):
+        fail(kernel, RuntimeError("failed"))
+        failed = row(kernel)
+        assert (failed.holder, failed.leased_until, failed.failures) == (None, None, number)
+        assert failed.due_at == kernel.clock() + timedelta(seconds=seconds)
+        later(kernel, timedelta(seconds=seconds - 1))
+        assert claim(kernel) == []
+        later(kernel, timedelta(seconds=1))
+        assert claim(kernel) == ["one"]
+
+
+def test_waiting_never_overflows() -> None:
+    """After any number of failures the wait is the longest one."""
+    assert wait_after(10**9, 86_400) == timedelta(days=1)
+    assert wait_after(10**9, 1) == timedelta(minutes=15)
+
+
+def test_success_forgets_the_failures(kernel: Installation) -> None:
+    """When the work is done at last, it is due after its interval, as if it had never failed; a new row of failures
+    begins at its own moment."""
+    plan(kernel, "one", "two")
+    began = kernel.clock()
+    fail(kernel, RefusedError("The file is not there; put it back."))
+    later(kernel, timedelta(minutes=1))
+    fail(kernel, RefusedError("The file is empty; fill it."))
+    failed = row(kernel)
+    assert (failed.failing_since, failed.last_error) == (began, "The file is empty; fill it.")
+    assert (row(kernel, "two").failures, row(kernel, "two").last_error) == (0, None)
+    with lease(kernel.store, "one", kernel.clock):
+        pass
+    done = row(kernel)
+    assert (done.failures, done.failing_since, done.last_error) == (0, None, None)
+    assert done.due_at == kernel.clock() + timedelta(minutes=5)
+    later(kernel, timedelta(minutes=1))
+    fail(kernel, RefusedError("The file is gone again."))
+    assert (row(kernel).failures, row(kernel).failing_since) == (1, kernel.clock())
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (RefusedError("What was foreseen, with its mend."), "What was foreseen, with its mend."),
+        (RefusedError("A record with \x00 in it."), "A record with  in it."),
+        (RefusedError("x" * 5000), "x" * 1000),
+        (ValueError("token=s3cret"), "ValueError; the log of the worker says more."),
+        (OSError(28, "No space left on device", "/s3cret"), "OSError: No space left on device"),
+        (OSError("s3cret"), "OSError; the log of the worker says more."),
+        (
+            OperationalError("SELECT 's3cret'", {}, Exception("s3cret")),
+            "OperationalError; the log of the worker says more.",
+        ),
+    ],
+)
+def test_kept_error_holds_only_what_was_foreseen(kernel: Installation, error: Exception, kept: str) -> None:
+    """The message of an exception of ours is kept; of any other only its kind, for its text may hold a secret."""
+    plan(kernel, "one")
+    fail(kernel, error)
+    assert row(kernel).last_error == kept
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_work_that_somebody_stops_has_not_failed(kernel: Installation, stop: type[BaseException]) -> None:
+    """Ctrl-C and the end of a worker leave the work due as it was, and are counted by nobody."""
     plan(kernel, "one")
     due = row(kernel).due_at
-    with pytest.raises(RuntimeError, match="failed"), lease(kernel.store, "one", kernel.clock):
-        raise RuntimeError("failed")
-    assert (row(kernel).holder, row(kernel).leased_until, row(kernel).due_at) == (None, None, due)
+    fail(kernel, stop())
+    stopped = row(kernel)
+    assert (stopped.holder, stopped.leased_until, stopped.due_at, stopped.failures) == (None, None, due, 0)
     assert claim(kernel) == ["one"]
 
 
@@ -263,6 +342,7 @@ def test_lease_of_a_killed_process_is_taken_over_at_once(
         pass
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    assert row(kernel).failures == 0
     with lease(kernel.store, "one", kernel.clock, only_if_due=True):
         assert row(kernel).holder == holder_name()
     assert row(kernel).due_at == kernel.clock() + timedelta(minutes=5)

@@ -15,6 +15,8 @@ from connectors.moodle.settings import MoodleSettings
 from connectors.roster.connector import RosterSettings
 from metrics.settings import MetricsSettings
 from plugin.errors import SettingsError
+from plugin.installation import PACKAGES
+from plugin.manifests import discover
 from plugin.secrets import SecretReference
 from plugin.settings import Settings, SourceSettings, StrictModel, load_settings
 from webhooks.settings import WebhooksSettings
@@ -26,6 +28,12 @@ ADDONS = ("plugin", "connectors", "metrics", "webhooks", "connectors.moodle", "c
 # What the tables of the example are read as: the kernel's are Settings' own.
 SECTIONS: dict[str, type[BaseModel]] = {"metrics": MetricsSettings, "webhooks": WebhooksSettings}
 SOURCES: dict[str, type[BaseModel]] = {"roster": RosterSettings, "moodle": MoodleSettings}
+# The kinds of [privacy.retention], which the addons declare, with how long each is kept.
+KINDS: dict[str, str] = {
+    name: kind["keep"]
+    for addon in discover([], PACKAGES).values()
+    for name, kind in addon.manifest.get("privacy", {}).get("kinds", {}).items()
+}
 
 
 class OwnSettings(StrictModel):
@@ -105,7 +113,7 @@ def test_wrong_value_is_named_and_not_repeated(tmp_path: Path, text: str, says: 
     assert str(refused.value).startswith(str(tmp_path / "config.toml"))
     assert "hunter2" not in str(refused.value)
     assert refused.value.__cause__ is None
-    assert refused.value.__suppress_context__
+    assert refused.value.__context__ is None
 
 
 def test_what_is_no_toml_is_refused_with_the_place(tmp_path: Path) -> None:
@@ -203,6 +211,12 @@ def _findings(text: str, folder: Path) -> list[str]:
     for name, field in Settings.model_fields.items():
         for model in _models(field.annotation) if name in given else ():
             findings += _compare(model, given[name], getattr(settings, name), name)
+    kept = given.get("privacy", {}).get("retention", {})
+    for kind, keep in KINDS.items():
+        if kind not in kept:
+            findings.append(f"privacy.retention.{kind} is missing")
+        elif kept[kind] != keep:
+            findings.append(f"privacy.retention.{kind} differs from its default")
     for name, model in SECTIONS.items():
         if name in given:
             findings += _compare(model, given[name], settings.section(name, model), name)

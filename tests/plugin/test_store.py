@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select, text, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import StatementError
 
 from plugin.errors import StoreError
 from plugin.installation import Installation
 from plugin.models import Department, Person, Schedule, Touched
-from plugin.store import CHUNK, Exact, Store, UtcDateTime, chunks, insert_new, upsert
+from plugin.store import CHUNK, Exact, Store, UtcDateTime, chunks, holds_password, insert_new, shown_url, upsert
 
 SHANGHAI = timezone(timedelta(hours=8))
 
@@ -225,7 +226,7 @@ def test_unreachable_database_is_named_without_its_password(tmp_path: Path) -> N
     with pytest.raises(StoreError, match=r"(?s)postgresql.*cannot be reached.*Check \[store\] url") as refused:
         Store(url).check()
     assert "hunter2" not in str(refused.value)
-    assert refused.value.__suppress_context__
+    assert refused.value.__context__ is None
     with pytest.raises(StoreError, match="cannot be reached: unable to open database file"):
         Store(f"sqlite:///{tmp_path}/no/such/folder/store.db").check()
     (tmp_path / "text.db").write_text("this is not a database, but it is long enough to be looked at" * 20)
@@ -253,3 +254,28 @@ def test_any_postgresql_url_gets_the_driver_that_is_installed() -> None:
     """A URL that names another driver of PostgreSQL is served by psycopg, which is the one that there is."""
     assert Store("postgresql+psycopg2://h/d").engine.url.drivername == "postgresql+psycopg"
     assert Store("postgresql://h/d").engine.url.drivername == "postgresql+psycopg"
+
+
+@pytest.mark.parametrize(
+    ("url", "holds", "shown"),
+    [
+        ("postgresql://cb:hunter2@db/cb", True, "postgresql://cb:***@db/cb"),
+        ("postgresql://cb@db/cb?password=hunter2", True, "postgresql://cb@db/cb"),
+        ("postgresql://cb@db/cb?sslpassword=hunter2&host=/run", True, "postgresql://cb@db/cb?host=%2Frun"),
+        ("postgresql://cb@db/cb?sslmode=require", False, "postgresql://cb@db/cb"),
+        ("sqlite:///var/cb.db", False, "sqlite:///var/cb.db"),
+    ],
+)
+def test_url_is_shown_without_its_passwords(url: str, holds: bool, shown: str) -> None:
+    """A password is found before the host and among the parameters, and shown from neither."""
+    assert holds_password(make_url(url)) == holds
+    assert shown_url(make_url(url)) == shown
+
+
+def test_failure_to_connect_holds_no_password() -> None:
+    """Neither the message nor anything that the exception came from holds the password."""
+    with pytest.raises(StoreError, match="cannot be reached") as failed:
+        Store("postgresql://cb:hunter2@127.0.0.1:1/cb?application_name=hunter2").check()
+    assert "hunter2" not in str(failed.value)
+    assert failed.value.__cause__ is None
+    assert failed.value.__context__ is None

@@ -1,4 +1,4 @@
-"""The worker: what is due is done, what fails stays due, and a message that is lost costs a delay."""
+"""The worker: what is due is done, what fails is tried again after a wait, and a message that is lost costs a delay."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ from plugin.manifests import discover
 from plugin.models import Schedule
 from plugin.schedules import LEASE, QUEUED
 from plugin.settings import Settings
-from plugin.worker import beat, celery_app, claim_due, start
+from plugin.worker import CLAIM_DUE, beat, celery_app, claim_due, start
 
 TASKS = """
 done = []
@@ -32,6 +32,8 @@ def note(installation, argument):
     done.append((type(installation).__name__, argument))
 
 def fail(installation, argument):
+    if "mended" in done:
+        return
     done.append("failed")
     raise RuntimeError("the task fails")
 
@@ -126,15 +128,46 @@ def test_due_schedule_runs_its_task_and_is_due_again(jobs: Any) -> None:
     assert row(jobs, "jobs.note").holder is None
 
 
-def test_task_that_raises_stays_due(jobs: Any) -> None:
-    """A task that fails gives its lease back and is handed out again at once, and again."""
+def test_task_that_raises_is_tried_again_after_a_wait(jobs: Any) -> None:
+    """A task that fails gives its lease back and is handed out again after five seconds, then after ten, not before."""
     only(jobs, "jobs.fail")
-    due = row(jobs, "jobs.fail").due_at
-    for times in (1, 2):
+    for times, seconds in ((1, 5), (2, 10), (3, 20)):
         claim_due(jobs.app, jobs.home)
         do_what_waits(jobs.app)
         assert jobs.done == ["failed"] * times
-        assert (row(jobs, "jobs.fail").holder, row(jobs, "jobs.fail").due_at) == (None, due)
+        failed = row(jobs, "jobs.fail")
+        assert (failed.holder, failed.failures) == (None, times)
+        assert failed.due_at == jobs.home.clock() + timedelta(seconds=seconds)
+        claim_due(jobs.app, jobs.home)
+        do_what_waits(jobs.app)
+        assert jobs.done == ["failed"] * times
+        jobs.home.clock.moment += timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("jobs", ["memory://", "valkey"], indirect=True)
+def test_failing_task_is_not_done_again_every_second(jobs: Any) -> None:
+    """With scheduler and worker really running, a task that fails is done once until its wait has passed; one that
+    succeeds again after that has no failures any more, and the other tasks are not kept from their work."""
+    jobs.app.conf.beat_schedule[CLAIM_DUE]["schedule"] = 0.02
+    with jobs.home.store.write() as session:
+        others = Schedule.name.not_in(["jobs.fail", "jobs.note"])
+        session.execute(update(Schedule).where(others).values(due_at=jobs.home.clock() + timedelta(days=1)))
+    service = beat(jobs.app)
+    with working(jobs.app):
+        service.start()
+        try:
+            _wait(lambda: row(jobs, "jobs.fail").failures == 1 and ("Installation", "an argument") in jobs.done)
+            time.sleep(0.5)  # some twenty looks of the scheduler
+            assert jobs.done.count("failed") == 1
+            jobs.home.clock.moment += timedelta(seconds=5)
+            _wait(lambda: row(jobs, "jobs.fail").failures == 2)
+            jobs.room.done.append("mended")
+            jobs.home.clock.moment += timedelta(seconds=10)
+            _wait(lambda: row(jobs, "jobs.fail").failures == 0)
+        finally:
+            service.stop()
+    assert jobs.done.count("failed") == 2
+    assert row(jobs, "jobs.fail").due_at == jobs.home.clock() + timedelta(minutes=5)
 
 
 def test_waking_sends_to_those_who_care(jobs: Any) -> None:

@@ -4,6 +4,7 @@ Both sandboxes and `certbridge run` are processes of their own on loopback, with
 write stands in one folder, which is made anew each time.
 """
 
+import base64
 import csv
 import json
 import secrets
@@ -47,7 +48,7 @@ from webhooks.target import kinds
 
 PATIENCE = 120
 SEED = 1
-MOODLE_TOKEN = "sandbox-passmarks"  # the sandbox site's own, good for generated people only
+MOODLE_TOKEN = "sandbox-plugin"  # the sandbox site's own, good for generated people only
 RULES = Path(metrics.__file__).parent / "demo"
 
 CONFIG = """\
@@ -72,6 +73,7 @@ path = "roster.csv"
 connector = "connectors.moodle"
 url = "{moodle}"
 token = {{ file = "moodle.token" }}
+webhook_secrets = [{{ file = "moodle.secret" }}]
 """
 
 
@@ -92,7 +94,13 @@ class Places:
 @click.option(
     "--people", type=click.IntRange(60, 100_000), default=300, show_default=True, help="How many to generate."
 )
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=Path("var/demo"), show_default=True)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("var/demo"),
+    show_default=True,
+    help="Where everything of it stands.",
+)
 def demo(serve: bool, people: int, folder: Path) -> None:
     """Show the whole way: a sandbox Moodle, CertBridge, a sandbox HR system, on this machine."""
     begun = time.monotonic()
@@ -125,6 +133,7 @@ def prepare(folder: Path, people: int, now: datetime, settings: str = "") -> tup
     organisation = Organisation(people=people, seed=SEED, anchor=now)
     roster.write_file(organisation, folder / "roster.csv")
     _private(folder / "moodle.token", MOODLE_TOKEN)
+    _private(folder / "moodle.secret", "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
     (folder / "proposals.json").write_text(json.dumps([_proposal(one) for one in roster.proposals(organisation)]))
 
     ports = {name: _free_port() for name in ("certbridge", "moodle", "hr")}
@@ -140,6 +149,8 @@ def prepare(folder: Path, people: int, now: datetime, settings: str = "") -> tup
         "moodle": [
             "-m", "connectors.moodle.demo", "--port", str(ports["moodle"]), "--people", str(people),
             "--seed", str(SEED), "--anchor", now.isoformat(),
+            "--notices", urls["certbridge"] + "/api/v1/sources/moodle/events",
+            "--notices-secret-file", str(folder / "moodle.secret"),
         ],
         "hr": [
             "-m", "webhooks.demo", "--port", str(ports["hr"]), "--database", str(folder / "hr.db"),

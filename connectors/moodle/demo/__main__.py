@@ -9,6 +9,7 @@ import click
 
 from connectors.moodle.demo import roster
 from connectors.moodle.demo.access import DEFAULT_TOKENS
+from connectors.moodle.demo.notices import Sender
 from connectors.moodle.demo.organisation import Organisation
 from connectors.moodle.demo.server import create_app, serve
 
@@ -19,7 +20,17 @@ from connectors.moodle.demo.server import create_app, serve
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same organisation.")
 @click.option("--anchor", required=True, help="The sandbox's present, e.g. 2026-11-23T00:00:00Z.")
 @click.option("--roster", "roster_file", type=click.Path(path_type=Path), help="Write HR's roster to this file.")
-def main(port: int, people: int, seed: int, anchor: str, roster_file: Path | None) -> None:
+@click.option("--notices", "notices_url", help="Send the plugin's notices to this address.")
+@click.option("--notices-secret-file", type=click.Path(path_type=Path, exists=True), help="The file with their secret.")
+def main(
+    port: int,
+    people: int,
+    seed: int,
+    anchor: str,
+    roster_file: Path | None,
+    notices_url: str | None,
+    notices_secret_file: Path | None,
+) -> None:
     """Start a sandbox Moodle with generated people; the first line of standard output says where."""
     try:
         organisation = Organisation(people=people, seed=seed, anchor=datetime.fromisoformat(anchor))
@@ -27,7 +38,10 @@ def main(port: int, people: int, seed: int, anchor: str, roster_file: Path | Non
         raise click.BadParameter(str(problem)) from None
     if roster_file is not None:
         roster.write_file(organisation, roster_file)
-    server = serve(create_app(organisation), port)
+    sender = Sender()
+    if notices_url is not None and notices_secret_file is not None:
+        sender.url, sender.secret = notices_url, notices_secret_file.read_text(encoding="utf-8").strip()
+    server = serve(create_app(organisation, sender=sender), port)
     click.echo(json.dumps({"url": server.url, "tokens": [token.token for token in DEFAULT_TOKENS]}))
     sys.stdout.flush()
     try:

@@ -43,6 +43,15 @@ REPORT_FUNCTIONS = frozenset(
         "core_reportbuilder_set_filters",
     }
 )
+PLUGIN_STREAMS = (
+    "users", "categories", "courses", "enrolments", "completions", "activity_completions", "grade_items", "grades",
+    "attempts", "cohorts", "cohort_members", "badges", "competencies", "competency_ratings", "plans", "feedbacks",
+    "feedback_answers",
+)  # fmt: skip
+PLUGIN_FUNCTIONS = frozenset(
+    {"core_webservice_get_site_info"}
+    | {f"local_certbridge_get_{name}" for name in ("info", "changes", *PLUGIN_STREAMS)}
+)
 REST = "webservice/rest:use"
 CONNECTOR_CAPABILITIES = frozenset(
     {
@@ -92,6 +101,7 @@ PASS_MARKS = replace(
     functions=READ_FUNCTIONS | {"mod_quiz_get_user_best_grade"},
 )
 REPORT = Token("sandbox-report", "wsreport", 900_002, REPORT_FUNCTIONS, frozenset({REST}), in_audience=True)
+PLUGIN = Token("sandbox-plugin", "wsplugin", 900_003, PLUGIN_FUNCTIONS, frozenset({REST, "local/certbridge:read"}))
 ADMIN = Token(
     "sandbox-admin",
     "admin",
@@ -106,6 +116,7 @@ DEFAULT_TOKENS = (
     CONNECTOR,
     PASS_MARKS,
     REPORT,
+    PLUGIN,
     ADMIN,
     replace(CONNECTOR, token="sandbox-nocaps", capabilities=frozenset()),
     CONNECTOR.without("sandbox-noidentity", "moodle/site:viewuseridentity", "moodle/user:viewalldetails"),

@@ -45,9 +45,33 @@ def controls(site: Site) -> Blueprint:
                 done = perform(site.organisation, _body())
         except (KeyError, TypeError, ValueError, LookupError) as problem:
             return jsonify(error=_reason(problem)), 400
-        return jsonify(done), 200
+        notices = site.sender.send(site.organisation.log, request.host_url.rstrip("/"))
+        return jsonify({**done, "notices": notices}), 200
+
+    @pages.post("/plugin")
+    def plugin() -> tuple[Response, int]:
+        """Change the companion plugin: {installed, epoch, trim, webhook: {url, secret}}, each if given."""
+        try:
+            with site.lock:
+                change_plugin(site, _body())
+        except (KeyError, TypeError, ValueError) as problem:
+            return jsonify(error=_reason(problem)), 400
+        log = site.organisation.log
+        return jsonify(installed=log.installed, epoch=log.epoch, first=log.first, last=log.last), 200
 
     return pages
+
+
+def change_plugin(site: Site, wanted: JSON) -> None:
+    """Install the companion plugin or take it out, give its log another epoch, trim it, or say where notices go."""
+    log = site.organisation.log
+    log.installed = bool(wanted.get("installed", log.installed))
+    if "epoch" in wanted:
+        log.restart(str(wanted["epoch"]))
+    if "trim" in wanted:
+        log.trim(int(wanted["trim"]))
+    if "webhook" in wanted:
+        site.sender.url, site.sender.secret = str(wanted["webhook"]["url"]), str(wanted["webhook"]["secret"])
 
 
 def perform(organisation: Organisation, wanted: JSON) -> JSON:
@@ -56,8 +80,8 @@ def perform(organisation: Organisation, wanted: JSON) -> JSON:
     if name not in ACTS:
         message = f"an act is one of {', '.join(ACTS)}, not {name!r}"
         raise ValueError(message)
-    user = organisation.find_user(wanted["user"]).id
-    course = 0 if name == "delete_user" else organisation.find_course(wanted["course"]).id
+    user = 0 if name in WITHOUT_USER else organisation.find_user(wanted["user"]).id
+    course = 0 if name in WITHOUT_COURSE else organisation.find_course(wanted["course"]).id
     ACTS[name](organisation, user, course, wanted)
     return {"act": name, "userid": user, "courseid": course}
 
@@ -91,6 +115,14 @@ def _delete_user(organisation: Organisation, user: int, _course: int, wanted: JS
     organisation.delete_user(user, _moment(wanted["at"]))
 
 
+def _clear_course(organisation: Organisation, _user: int, course: int, _wanted: JSON) -> None:
+    organisation.clear_course(course)
+
+
+def _rename_user(organisation: Organisation, user: int, _course: int, wanted: JSON) -> None:
+    organisation.rename_user(user, str(wanted["firstname"]), str(wanted["lastname"]))
+
+
 ACTS: dict[str, Callable[[Organisation, int, int, JSON], None]] = {
     "complete": _complete,
     "enrol": _enrol,
@@ -99,7 +131,13 @@ ACTS: dict[str, Callable[[Organisation, int, int, JSON], None]] = {
     "reset": _reset,
     "set_grade": _set_grade,
     "delete_user": _delete_user,
+    "clear_course": _clear_course,
+    "rename_user": _rename_user,
 }
+
+
+WITHOUT_USER = ("clear_course",)
+WITHOUT_COURSE = ("delete_user", "rename_user")
 
 
 def _body() -> JSON:

@@ -18,6 +18,7 @@ from connectors.moodle.demo.errors import (
     plain,
 )
 from connectors.moodle.demo.faults import INSIDE, OUTSIDE, Fault, Faults, Kind, spoil
+from connectors.moodle.demo.notices import Sender
 from connectors.moodle.demo.organisation import Organisation
 from connectors.moodle.demo.protocol import error_to_xml, to_json, to_xml
 from connectors.moodle.demo.registry import JSON, Call, registry
@@ -31,9 +32,12 @@ _HTML = "text/html; charset=utf-8"
 class Site:
     """A sandbox site. Calls and acts are taken one at a time; a fault that sleeps holds up nobody else."""
 
-    def __init__(self, organisation: Organisation, faults: Faults, tokens: Iterable[Token]) -> None:
+    def __init__(
+        self, organisation: Organisation, faults: Faults, tokens: Iterable[Token], sender: Sender | None = None
+    ) -> None:
         self.organisation = organisation
         self.faults = faults
+        self.sender = sender or Sender()
         self.lock = RLock()
         self._issued = {token.token: token for token in tokens}
         self._tokens = dict(self._issued)
@@ -91,6 +95,14 @@ class Site:
             return answer
         if fault.kind is Kind.BAD_RECORD:
             return spoil(answer, fault)
+        if fault.kind is Kind.LEADS_BACK:
+            return {**answer, "next": int(parameters.get("after", 0)), "more": True}
+        if fault.kind is Kind.LATE_ENTRY:
+            return {**answer, "changes": answer["changes"][1:]}
+        if fault.kind is Kind.ROW_GOES:
+            for row in answer["rows"][: fault.users]:
+                self.organisation.unenrol(row["userid"], row["courseid"])
+            return answer
         if name == "core_enrol_get_enrolled_users":
             for user in answer[: fault.users]:
                 self.organisation.unenrol(user["id"], int(parameters["courseid"]))

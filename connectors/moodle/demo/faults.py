@@ -15,6 +15,9 @@ strikes `times` times (None: until cleared).
     redirect         status 303 to another host
     bad_record       one record of the answer is spoilt: its `flaw` is one of FLAWS, at `key` if named
     pages_change     after a page of enrolled users was sent, its first `users` are unenrolled
+    row_goes         after a page of the plugin's enrolments was sent, the users of its first `users` rows are unenrolled
+    leads_back       a page of the plugin says that the next one begins where it began itself
+    late_entry       the first entry of a page of the change log cannot be seen yet, though later ones can
 """
 
 import copy
@@ -40,10 +43,15 @@ class Kind(StrEnum):
     REDIRECT = "redirect"
     BAD_RECORD = "bad_record"
     PAGES_CHANGE = "pages_change"
+    ROW_GOES = "row_goes"
+    LEADS_BACK = "leads_back"
+    LATE_ENTRY = "late_entry"
 
 
 FLAWS = ("missing_key", "early_date", "late_date", "negative_grade")
-INSIDE = frozenset({Kind.BAD_RECORD, Kind.PAGES_CHANGE})  # struck by a function's answer, also within a batch
+INSIDE = frozenset(
+    {Kind.BAD_RECORD, Kind.PAGES_CHANGE, Kind.ROW_GOES, Kind.LEADS_BACK, Kind.LATE_ENTRY}
+)  # struck by a function's answer, also within a batch
 OUTSIDE = frozenset(Kind) - INSIDE  # struck by the whole request
 
 _EARLY, _LATE = -5, 10**15

@@ -10,9 +10,19 @@ from datetime import datetime
 from random import Random
 
 from connectors.moodle.demo.catalogue import CATEGORIES, catalogue
+from connectors.moodle.demo.changelog import ChangeLog
 from connectors.moodle.demo.history import DAY, enrolment, learning, mark_quiz
 from connectors.moodle.demo.people import accounts, employees
-from connectors.moodle.demo.records import Answers, Cohort, Course, Employee, Enrolment, Learning, User
+from connectors.moodle.demo.records import (
+    ROWS_PER_THING,
+    Answers,
+    Cohort,
+    Course,
+    Employee,
+    Enrolment,
+    Learning,
+    User,
+)
 
 SITE_NAME = "Acme Learning"
 _FEWEST, _MOST = 60, 100_000
@@ -33,6 +43,7 @@ class Organisation:
             raise ValueError(message)
         self.anchor = anchor
         self.now = int(anchor.timestamp())
+        self.log = ChangeLog(lambda: self.now)
         self.employees: dict[str, Employee] = {
             employee.number: employee for employee in employees(people, seed, anchor.date())
         }
@@ -49,6 +60,7 @@ class Organisation:
         self._note_accesses()
         self.cohorts = self._generate_cohorts()
         self.feedback = {number: self._generate_answers(number, seed) for number in (1, 2)}
+        self.log.clear()
 
     # What there is
 
@@ -75,6 +87,10 @@ class Organisation:
     def learning_of(self, user_id: int, course_id: int) -> Learning:
         """Return what a user did in a course, an empty record if nothing."""
         return self._learning[course_id].get(user_id) or Learning()
+
+    def known_in(self, course_id: int) -> list[int]:
+        """Return the users of whom something is kept in a course, though they be unenrolled or deleted."""
+        return list(self._learning[course_id])
 
     def completed_at(self, user_id: int, course_id: int) -> int | None:
         """Return when a user completed a course; None too where the course does not track completion."""
@@ -104,18 +120,23 @@ class Organisation:
         standing[:] = [one for one in standing if one.method != method]
         standing.append(Enrolment(method, at, at, end))
         self._learning[course_id].setdefault(user_id, Learning())
+        self.log.add("enrolments", "changed", course_id, course_id, user_id)
 
     def unenrol(self, user_id: int, course_id: int) -> None:
         """Take a user out of a course: enrolments, marks and access go, the completion stays in the dark."""
         self.enrolments[course_id].pop(user_id, None)
+        self.log.add("enrolments", "deleted", course_id, course_id, user_id)
         before = self._learning[course_id].get(user_id)
         if before is not None:
             self._learning[course_id][user_id] = Learning(page_at=before.page_at, quiz_done_at=before.quiz_done_at)
+            self._log_marks(user_id, course_id, "deleted")
+            self._log_progress(user_id, course_id, "changed")
 
     def suspend_enrolment(self, user_id: int, course_id: int) -> None:
         """Suspend all enrolments of a user in a course."""
         for one in self.enrolments[course_id].get(user_id, ()):
             one.suspended = True
+        self.log.add("enrolments", "changed", course_id, course_id, user_id)
 
     def complete(self, user_id: int, course_id: int, at: int) -> None:
         """Let a user read the page and pass the quiz with full marks at one moment."""
@@ -123,14 +144,35 @@ class Organisation:
         done.last_access = done.page_at = at
         done.quiz_done_at = None
         mark_quiz(done, course, float(course.quiz_maximum), at)
+        self._log_marks(user_id, course_id, "changed")
+        self._log_progress(user_id, course_id, "changed")
 
     def set_grade(self, user_id: int, course_id: int, grade: float, at: int) -> None:
         """Mark a user's quiz; a pass also meets its criterion."""
         mark_quiz(self._kept_learning(user_id, course_id), self.courses[course_id], grade, at)
+        self._log_marks(user_id, course_id, "changed")
+        self._log_progress(user_id, course_id, "changed")
 
     def reset_course(self, user_id: int, course_id: int) -> None:
         """Reset a course for a user as renewal plugins do: completion and marks vanish, the enrolment stays."""
         self._learning[course_id][user_id] = Learning()
+        self._log_marks(user_id, course_id, "deleted")
+        self._log_progress(user_id, course_id, "deleted")
+
+    def clear_course(self, course_id: int) -> None:
+        """Reset a course for everybody, as Moodle's own reset does: no event tells who lost what."""
+        for user_id in self._learning[course_id]:
+            self._learning[course_id][user_id] = Learning()
+        for stream in ("enrolments", "completions", "activity_completions", "grades", "attempts"):
+            self.log.add(stream, "whole", 0, course_id)
+        for stream in ("badges", "competency_ratings"):
+            self.log.add(stream, "whole")
+
+    def rename_user(self, user_id: int, firstname: str, lastname: str) -> None:
+        """Give an account another name."""
+        user = self.users[user_id]
+        user.firstname, user.lastname = firstname, lastname
+        self.log.add("users", "changed", user_id, 0, user_id)
 
     def delete_user(self, user_id: int, at: int) -> None:
         """Delete an account as Moodle does: it is made anonymous, its enrolments and marks go."""
@@ -141,6 +183,25 @@ class Organisation:
             cohort.members = [member for member in cohort.members if member != user_id]
         user.deleted, user.username, user.idnumber = True, f"{user.email}.{at}", ""
         user.email = hashlib.md5(user.username.encode(), usedforsecurity=False).hexdigest()
+        self.log.add("users", "deleted", user_id, 0, user_id)
+        for stream in ("enrolments", "grades", "cohort_members", "competency_ratings", "plans"):
+            self.log.add(stream, "whole", 0, 0, user_id)
+
+    def _log_marks(self, user_id: int, course_id: int, action: str) -> None:
+        number = self.courses[course_id].number
+        for item in (3 * number - 2, 3 * number - 1, 3 * number):
+            self.log.add("grades", action, item * ROWS_PER_THING + user_id, course_id, user_id)
+        self.log.add("attempts", action, user_id * 100 + number, course_id, user_id)
+
+    def _log_progress(self, user_id: int, course_id: int, action: str) -> None:
+        course = self.courses[course_id]
+        for cmid in (course.quiz_cmid, course.page_cmid):
+            self.log.add("activity_completions", action, cmid * ROWS_PER_THING + user_id, course_id, user_id)
+        self.log.add("completions", action, course_id, course_id, user_id)
+        if course.shortname == "AID":
+            self.log.add("badges", action, 1, 0, user_id)
+        if course.shortname == "LOTO":
+            self.log.add("competency_ratings", action, 2 * user_id, 0, user_id)
 
     # How it is made
 

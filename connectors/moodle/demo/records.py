@@ -5,6 +5,7 @@ from datetime import date
 
 PRACTICAL_MAXIMUM = 50
 PRACTICAL_PASS_MARK = 25
+ROWS_PER_THING = 1_000_000  # a row of the companion plugin is numbered thing * this + user
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from connectors.moodle.demo.access import DEFAULT_TOKENS, Token
 from connectors.moodle.demo.control import controls
 from connectors.moodle.demo.endpoint import Site
 from connectors.moodle.demo.faults import Faults
+from connectors.moodle.demo.notices import Sender
 from connectors.moodle.demo.organisation import Organisation
 from connectors.moodle.demo.protocol import nest, pairs
 
@@ -25,9 +26,10 @@ def create_app(
     tokens: Iterable[Token] = DEFAULT_TOKENS,
     *,
     max_input_vars: int = 1000,
+    sender: Sender | None = None,
 ) -> Flask:
     """Return the app of a sandbox site. Variables beyond `max_input_vars` are forgotten, as PHP does."""
-    site = Site(organisation, Faults() if faults is None else faults, tokens)
+    site = Site(organisation, Faults() if faults is None else faults, tokens, sender)
     app = Flask(__name__)
     app.register_blueprint(controls(site))
 

@@ -12,7 +12,8 @@ from connectors.moodle.client import SITE_INFO
 from connectors.moodle.connector import FUNCTIONS
 from connectors.moodle.demo.registry import registry
 from connectors.moodle.errors import CAPABILITIES
-from connectors.moodle.streams import Results, Users
+from connectors.moodle.functions_results import Results
+from connectors.moodle.functions_users import Users
 from plugin.errors import RecordRefusedError
 from tests.connectors.book import Book, Site
 

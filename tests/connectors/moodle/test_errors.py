@@ -11,7 +11,7 @@ from connectors.moodle import errors
 from connectors.moodle.client import SITE_INFO, MoodleClient
 from connectors.moodle.connector import FUNCTIONS
 from connectors.moodle.errors import CAPABILITIES, MoodleError
-from connectors.moodle.streams import ORDINARY
+from connectors.moodle.functions_reading import ORDINARY
 from plugin.errors import SourceRefusedError, SourceUnavailableError
 from tests.connectors.book import Got, Little, Reply
 
@@ -76,8 +76,8 @@ LACKING = errors.MissingCapabilityError
         ("invalidparameter", errors.RefusedCallError, False, ["invalidparameter", "log"]),
         ("invalidresponse", errors.RefusedCallError, False, ["invalidresponse", "log"]),
         ("keyalreadyset", errors.RefusedCallError, False, ["keyalreadyset"]),
-        ("badgesdisabled", errors.RefusedCallError, False, ["badgesdisabled"]),
-        ("errorreportview", errors.RefusedCallError, False, ["errorreportview"]),
+        ("badgesdisabled", LACKING, False, ["Enable badges", "Advanced features"]),
+        ("errorreportview", LACKING, False, ["Audience", "Enable custom reports"]),
     ],
 )  # fmt: skip
 def test_what_moodle_reports_with_http_200(

@@ -3,6 +3,7 @@
 import hashlib
 
 from connectors.moodle.demo.arguments import integer, text
+from connectors.moodle.demo.errors import plain
 from connectors.moodle.demo.organisation import SITE_NAME, Organisation
 from connectors.moodle.demo.registry import JSON, Call, registry
 
@@ -22,6 +23,8 @@ VALID_FOR = 2 * 365 * 86400
 def get_user_badges(call: Call, arguments: JSON) -> JSON:
     """List the badges issued to a user."""
     user = call.user(arguments["userid"])
+    if user.id == 1:
+        raise plain("guestsarenotallowed", "The guest user is not allowed to do this")
     issued = badge_issued(call.organisation, user.id)
     if issued is None:
         return {"badges": [], "warnings": []}

@@ -68,16 +68,23 @@ def _criterion(link: str, requirement: str, met_at: int | None) -> JSON:
     }
 
 
-def _quiz(course: Course, done: Learning) -> JSON:
-    graded = _COMPLETE if done.quiz is not None else _INCOMPLETE
-    rules, state = [_rule("completionusegrade", graded, "Receive a grade")], graded
+def quiz_state(course: Course, done: Learning) -> tuple[int, int | None]:
+    """How far a user is with the quiz of a course, and since when."""
+    state = _COMPLETE if done.quiz is not None else _INCOMPLETE
     if course.pass_mark:
         if done.quiz_done_at is not None:
             state = _PASSED
         elif done.quiz is not None:
             state = _FAILED
+    return state, done.quiz_done_at or done.quiz_at
+
+
+def _quiz(course: Course, done: Learning) -> JSON:
+    state, at = quiz_state(course, done)
+    graded = _COMPLETE if done.quiz is not None else _INCOMPLETE
+    rules = [_rule("completionusegrade", graded, "Receive a grade")]
+    if course.pass_mark:
         rules.append(_rule("completionpassgrade", state, "Receive a passing grade"))
-    at = done.quiz_done_at or done.quiz_at
     return _status(course.quiz_cmid, "quiz", course.number, state, at, rules)
 
 

@@ -10,9 +10,9 @@ from connectors.moodle.demo.protocol import to_json
 from connectors.moodle.demo.records import Answers
 from connectors.moodle.demo.registry import JSON, Call, registry
 
-_COURSE = 2
-_FIRST_CMID = 61
-_ANONYMOUS = 2
+COURSE = 2
+FIRST_CMID = 61
+ANONYMOUS = 2
 _RATINGS = ("Very poor", "Poor", "OK", "Good", "Excellent")
 _YES_NO = ("Yes", "No")
 
@@ -25,7 +25,7 @@ def get_feedbacks_by_courses(call: Call, arguments: JSON) -> JSON:
         course = call.organisation.courses.get(course_id)
         if course is None or not call.may("moodle/course:view") or not call.may_see(course):
             warnings.append(no_access(course_id))
-        elif course_id == _COURSE and call.may("mod/feedback:view"):
+        elif course_id == COURSE and call.may("mod/feedback:view"):
             feedbacks += [_feedback(number) for number in call.organisation.feedback]
     return {"feedbacks": feedbacks, "warnings": warnings}
 
@@ -34,14 +34,14 @@ def get_feedbacks_by_courses(call: Call, arguments: JSON) -> JSON:
 def get_items(call: Call, arguments: JSON) -> JSON:
     """List the questions of a survey."""
     _answers(call, arguments["feedbackid"])
-    return {"items": _items(arguments["feedbackid"]), "warnings": []}
+    return {"items": items_of(arguments["feedbackid"]), "warnings": []}
 
 
 @registry.function("mod_feedback_get_analysis", feedbackid=INT, groupid=integer(0), courseid=integer(0))
 def get_analysis(call: Call, arguments: JSON) -> JSON:
     """Sum up a survey; what was counted is JSON written into text."""
     answers = _answers(call, arguments["feedbackid"])
-    items = _items(arguments["feedbackid"])
+    items = items_of(arguments["feedbackid"])
     data = (
         _counts([one.satisfaction for one in answers], _RATINGS, rated=True),
         [str(one.score) for one in answers],
@@ -73,8 +73,8 @@ def get_responses_analysis(call: Call, arguments: JSON) -> JSON:
     named: list[JSON] = []
     anonymous: list[JSON] = []
     for one in page:
-        responses = _responses(number, one)
-        if number == _ANONYMOUS:
+        responses = answers_of(number, one)
+        if number == ANONYMOUS:
             anonymous.append({"id": one.id, "courseid": 0, "number": one.id - 2000, "responses": responses})
         else:
             named.append(
@@ -89,9 +89,9 @@ def get_responses_analysis(call: Call, arguments: JSON) -> JSON:
             )
     return {
         "attempts": named,
-        "totalattempts": 0 if number == _ANONYMOUS else len(answers),
+        "totalattempts": 0 if number == ANONYMOUS else len(answers),
         "anonattempts": anonymous,
-        "totalanonattempts": len(answers) if number == _ANONYMOUS else 0,
+        "totalanonattempts": len(answers) if number == ANONYMOUS else 0,
         "warnings": [],
     }
 
@@ -108,7 +108,7 @@ def get_responses_analysis(call: Call, arguments: JSON) -> JSON:
 def get_non_respondents(call: Call, arguments: JSON) -> JSON:
     """List who is enrolled and has not answered."""
     answered = {one.user_id for one in _answers(call, arguments["feedbackid"])}
-    missing = sorted(set(call.organisation.enrolments[_COURSE]) - answered)
+    missing = sorted(set(call.organisation.enrolments[COURSE]) - answered)
     size = arguments["perpage"] or len(missing)
     users = [
         {
@@ -125,7 +125,7 @@ def get_non_respondents(call: Call, arguments: JSON) -> JSON:
 def _answers(call: Call, number: int) -> list[Answers]:
     if number not in call.organisation.feedback:
         raise missing_record("feedback")
-    call.course(_COURSE)
+    call.course(COURSE)
     if not call.may("mod/feedback:view"):
         raise course_closed("requireloginerror")
     if not call.may("mod/feedback:viewreports"):
@@ -133,12 +133,17 @@ def _answers(call: Call, number: int) -> list[Answers]:
     return call.organisation.feedback[number]
 
 
+def survey_name(number: int) -> str:
+    """The name of a survey."""
+    return f"Course survey ({'anonymous' if number == ANONYMOUS else 'named'})"
+
+
 def _feedback(number: int) -> JSON:
-    anonymous = number == _ANONYMOUS
+    anonymous = number == ANONYMOUS
     return {
         "id": number,
-        "course": _COURSE,
-        "name": f"Course survey ({'anonymous' if anonymous else 'named'})",
+        "course": COURSE,
+        "name": survey_name(number),
         "intro": "",
         "introformat": 1,
         "lang": None,
@@ -148,12 +153,13 @@ def _feedback(number: int) -> JSON:
         "page_after_submitformat": 0,
         "publish_stats": True,
         "completionsubmit": False,
-        "coursemodule": _FIRST_CMID + number - 1,
+        "coursemodule": FIRST_CMID + number - 1,
         "introfiles": [],
     }
 
 
-def _items(number: int) -> list[JSON]:
+def items_of(number: int) -> list[JSON]:
+    """The questions of a survey."""
     rated = "r>>>>>" + "|".join(f"{value}####{label}" for value, label in enumerate(_RATINGS, start=1))
     questions = (
         ("SAT", "Overall satisfaction", "multichoicerated", rated, "h"),
@@ -200,7 +206,8 @@ def _counts(values: list[int], labels: tuple[str, ...], *, rated: bool) -> list[
     return written
 
 
-def _responses(number: int, one: Answers) -> list[JSON]:
+def answers_of(number: int, one: Answers) -> list[JSON]:
+    """One user's answers to a survey."""
     comment = escape(one.comment, quote=False) if "<" not in one.comment else one.comment
     given = (
         ("(SAT) Overall satisfaction", _RATINGS[one.satisfaction - 1], str(one.satisfaction)),

@@ -12,7 +12,7 @@ _REFUSED = (
     "iscancelreviewrequestallowed", "isstartreviewallowed", "isstopreviewallowed", "isapproveallowed",
     "isunapproveallowed",
 )  # fmt: skip
-_NAME = "Onboarding plan 入职计划"
+PLAN_NAME = "Onboarding plan 入职计划"
 
 
 def has_plan(user_id: int) -> bool:
@@ -47,7 +47,7 @@ def _plan(call: Call, user_id: int) -> JSON:
     made = call.organisation.now - 100 * 86400
     due = call.organisation.now + 100 * 86400
     plan = {
-        "name": _NAME,
+        "name": PLAN_NAME,
         "description": "",
         "descriptionformat": 1,
         "userid": user_id,
@@ -66,7 +66,7 @@ def _plan(call: Call, user_id: int) -> JSON:
         "duedateformatted": readable(due, call.zone),
         "commentarea": comment_area("plan", user_id, f"plancommentarea{user_id}"),
         "template": {
-            "shortname": _NAME,
+            "shortname": PLAN_NAME,
             "description": "",
             "descriptionformat": 1,
             "duedate": 0,

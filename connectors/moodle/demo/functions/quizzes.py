@@ -13,7 +13,7 @@ _REVIEW_OPTIONS = (
 _ZEROES = (
     "groupmode", "groupingid", "timeopen", "timeclose", "timelimit", "canredoquestions", "attempts",
     "attemptonlast", "delay1", "delay2", "showuserpicture", "showblocks", "completionattemptsexhausted",
-    "allowofflineattempts", "hasfeedback", "hasquestions", "sumgrades", "section",
+    "allowofflineattempts", "hasfeedback", "hasquestions", "section",
 )  # fmt: skip
 
 
@@ -118,6 +118,7 @@ def _quiz(course: Course) -> JSON:
             "questionsperpage": 1,
             "navmethod": "free",
             "grade": course.quiz_maximum,
+            "sumgrades": number(course.quiz_maximum / 10),
             "browsersecurity": "",
             "completionpass": int(course.pass_mark > 0),
             "autosaveperiod": 60,

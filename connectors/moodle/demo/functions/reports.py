@@ -1,34 +1,20 @@
-"""core_reportbuilder: four custom reports, whose rows are text meant to be read."""
+"""core_reportbuilder: custom reports, whose rows are text meant to be read."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from html import escape
 
 from connectors.moodle.demo.arguments import INT, TEXT, integer
 from connectors.moodle.demo.dates import readable
 from connectors.moodle.demo.errors import invalid_parameter, report_closed
+from connectors.moodle.demo.functions.agreed_reports import AGREED, agreed_rows
 from connectors.moodle.demo.functions.badges import BADGE_NAME, badge_expires, badge_issued
 from connectors.moodle.demo.records import Cohort, Course, Enrolment, Learning, User
 from connectors.moodle.demo.registry import JSON, Call, registry
+from connectors.moodle.demo.report_parts import METHODS, Later, Report, Row, inside, range_of, status
 
-Row = list[str | None]
-Later = Callable[[], Row]  # a row that is written only if its page is asked for
-_METHODS = {"manual": "Manual enrolments", "self": "Self enrolment", "guest": "Guest access"}
-_RANGE = 3
-
-
-@dataclass(frozen=True)
-class _Report:
-    id: int
-    name: str
-    source: str
-    sourcename: str
-    headers: tuple[str, ...]
-
-
-COMPLETIONS = _Report(
+COMPLETIONS = Report(
     6,
     "HR: completions",
     "core_course\\reportbuilder\\datasource\\participants",
@@ -36,21 +22,21 @@ COMPLETIONS = _Report(
     ("Username", "ID number", "Email address", "Course short name", "Course ID number", "Plugin", "Status",
      "Time created", "Time started", "Time ended", "Completed", "Time started", "Time completed", "Grade"),
 )  # fmt: skip
-BADGES = _Report(
+BADGES = Report(
     8,
     "HR: badges",
     "core_badges\\reportbuilder\\datasource\\users",
     "User badges",
     ("Username", "ID number", "Name", "Date issued", "Expiry date", "Course short name"),
 )
-COHORTS = _Report(
+COHORTS = Report(
     9,
     "HR: cohorts",
     "core_cohort\\reportbuilder\\datasource\\cohorts",
     "Cohorts",
     ("Cohort ID", "Name", "Time added", "Username", "ID number"),
 )
-USERS = _Report(
+USERS = Report(
     10,
     "HR: users",
     "core_user\\reportbuilder\\datasource\\users",
@@ -58,7 +44,7 @@ USERS = _Report(
     ("Username", "ID number", "Email address", "First name", "Last name", "Department", "Institution",
      "Suspended", "Last access", "Time created", "Cost centre"),
 )  # fmt: skip
-_REPORTS = {report.id: report for report in (BADGES, COHORTS, COMPLETIONS, USERS)}
+_REPORTS = {report.id: report for report in (BADGES, COHORTS, COMPLETIONS, USERS, *AGREED)}
 
 
 @registry.function("core_reportbuilder_list_reports", page=integer(0), perpage=integer(10))
@@ -98,16 +84,18 @@ def set_filters(call: Call, arguments: JSON) -> bool:
     return True
 
 
-def _report(call: Call, report_id: int) -> _Report:
+def _report(call: Call, report_id: int) -> Report:
     report = _REPORTS.get(report_id)
     if report is None or not call.caller.in_audience:
         raise report_closed()
     return report
 
 
-def _rows(call: Call, report: _Report) -> list[Later]:
+def _rows(call: Call, report: Report) -> list[Later]:
     if report is COMPLETIONS:
         return _completions(call)
+    if report in AGREED:
+        return agreed_rows(call, report, call.filters.get((call.caller.userid, report.id), {}))
     if report is USERS:
         return [partial(_user, call, user) for user in _people(call)]
     if report is BADGES:
@@ -152,12 +140,12 @@ def _badge(call: Call, user: User) -> Row:
 def _completions(call: Call) -> list[Later]:
     """First a row without a user for every enrolment method that nobody uses, then the enrolments."""
     filters = call.filters.get((call.caller.userid, COMPLETIONS.id), {})
-    created = _range(filters, "enrolment:timecreated")
-    completed = _range(filters, "completion:timecompleted")
+    created = range_of(filters, "enrolment:timecreated")
+    completed = range_of(filters, "completion:timecompleted")
     fitting = [
         (user, course, one, done)
         for user, course, one, done in _enrolments(call)
-        if _within(created, one.created) and _within(completed, _completed(course, done))
+        if inside(created, one.created) and inside(completed, _completed(course, done))
     ]
     fitting.sort(key=lambda found: (found[0].username, found[1].shortname))
     rows: list[Later] = [partial(_completion, call, *found) for found in fitting]
@@ -168,7 +156,7 @@ def _unused_methods(call: Call) -> list[Later]:
     blank: list[Later] = []
     for course in sorted(call.organisation.courses.values(), key=lambda course: course.shortname):
         used = {one.method for held in call.organisation.enrolments[course.id].values() for one in held}
-        blank += [partial(_blank, course, _METHODS[method]) for method in sorted(set(_METHODS) - used)]
+        blank += [partial(_blank, course, METHODS[method]) for method in sorted(set(METHODS) - used)]
     return blank
 
 
@@ -193,8 +181,8 @@ def _completion(call: Call, user: User, course: Course, one: Enrolment, done: Le
         user.email,
         course.shortname,
         course.idnumber,
-        _METHODS[one.method],
-        _status(call, one),
+        METHODS[one.method],
+        status(call, one),
         readable(one.created, call.zone),
         readable(one.start, call.zone),
         readable(one.end, call.zone),
@@ -205,27 +193,11 @@ def _completion(call: Call, user: User, course: Course, one: Enrolment, done: Le
     ]
 
 
-def _status(call: Call, one: Enrolment) -> str:
-    if one.suspended:
-        return "Suspended"
-    return "Active" if one.active(call.organisation.now) else "Not current"
-
-
 def _completed(course: Course, done: Learning) -> int | None:
     return done.completed_at if course.completion else None
 
 
-def _range(filters: JSON, name: str) -> tuple[int, int] | None:
-    if filters.get(f"{name}_operator") != _RANGE:
-        return None
-    return int(filters.get(f"{name}_from") or 0), int(filters.get(f"{name}_to") or 2**62)
-
-
-def _within(bounds: tuple[int, int] | None, moment: int | None) -> bool:
-    return bounds is None or (moment is not None and bounds[0] <= moment <= bounds[1])
-
-
-def _details(call: Call, report: _Report) -> JSON:
+def _details(call: Call, report: Report) -> JSON:
     made = call.organisation.now - 300 * 86400
     return {
         "name": report.name,

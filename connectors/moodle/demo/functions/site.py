@@ -21,7 +21,7 @@ def get_site_info(call: Call, _arguments: JSON) -> JSON:
         "userid": call.caller.userid,
         "siteurl": call.site,
         "userpictureurl": call.picture(),
-        "functions": [{"name": name, "version": VERSION} for name in sorted(call.caller.functions)],
+        "functions": [{"name": name, "version": VERSION} for name in sorted(_functions(call))],
         "downloadfiles": 0,
         "uploadfiles": 0,
         "release": RELEASE,
@@ -43,3 +43,9 @@ def get_site_info(call: Call, _arguments: JSON) -> JSON:
         "theme": "boost",
         "limitconcurrentlogins": 0,
     }
+
+
+def _functions(call: Call) -> set[str]:
+    """The functions of the caller's service; those of the companion plugin while it is installed."""
+    installed = call.organisation.log.installed
+    return {name for name in call.caller.functions if installed or not name.startswith("local_certbridge_")}
