@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo demo-serve check test catalogues clean
+.PHONY: install demo demo-serve check test test-system catalogues clean
 
 install: $(STAMP)
 
@@ -30,6 +30,10 @@ check: catalogues
 
 test: check
 	$(BIN)/pytest -n 2
+
+# Needs the Debian packages of apt.txt.
+test-system: install
+	$(BIN)/pytest -m system tests/system
 
 clean:
 	rm -rf .venv var

@@ -139,6 +139,8 @@ def cli(ctx: click.Context, config: Path) -> None:
     """Bring training results from the LMS to HR's promotion records."""
     for chatty in ("alembic", "celery", "kombu"):
         logging.getLogger(chatty).setLevel("WARNING")
+    # A worker that ends puts back what it has not begun, which is as it should be.
+    logging.getLogger("kombu.transport.virtual").setLevel("ERROR")
     # The worker may run as root in a container; its messages carry no pickles, which the warning is about.
     warnings.filterwarnings("ignore", module="celery.platforms")
     logging.basicConfig(

@@ -15,7 +15,6 @@ from connectors.moodle import errors
 from connectors.moodle.client import BATCH, SITE_INFO, Call, MoodleClient
 from connectors.moodle.errors import MoodleError
 from connectors.moodle.functions_reading import all_courses, option
-from connectors.moodle.report_reading import RETRIEVE
 from connectors.streams import Finding
 
 COURSES_LOOKED_AT = 12
@@ -42,7 +41,8 @@ FUNCTIONS: dict[str, str] = {
     "core_course_get_courses_by_field": "of hidden courses it is not known whether they track completion",
     BATCH: "completions need one request per learner and course instead of one per fifty",
 }
-NEEDED = frozenset({USERS, COURSES, ENROLLED, COMPLETION, GRADES})  # without one of these a stream fails
+# Without one of these a stream fails, unless another way reads it.
+NEEDED = {USERS: "users", COURSES: "courses", ENROLLED: "enrolments", COMPLETION: "completions", GRADES: "results"}
 
 _SERVICE = "Site administration > Server > Web services > External services > Functions"
 _ROLES = "Site administration > Users > Permissions > Define roles, in the role of the web service user"
@@ -61,20 +61,22 @@ class Learner:
 def check(
     client: MoodleClient,
     pass_marks_given: bool,
-    *,
-    by_functions: bool = True,
+    by_functions: Callable[[], Mapping[str, str]] = lambda: dict.fromkeys(NEEDED.values(), "error"),
     others: Callable[[], Iterable[Finding]] = tuple,
 ) -> list[Finding]:
     """What stands in the way, most serious first; empty when nothing does. A broken connection ends the check.
 
-    What the plain functions need is looked at when something is read `by_functions`; `others` are the other ways' checks.
+    `by_functions` are the streams that no better way reads, each with how bad it is that a function which it needs lacks; the
+    plain functions are looked at when there are any. `others` are the other ways' checks. Both may raise MoodleError, when
+    the site cannot be asked which ways it offers.
     """
     found = list(_encryption(client.url))
     try:
+        streams = by_functions()
         found += _site(client)
         found += others()
-        if by_functions:
-            found += _functions(client)
+        if streams:
+            found += _functions(client, streams)
             found += _sight(client, pass_marks_given)
     except MoodleError as error:
         found.append(refused(error, "nothing is read from this source" if error.whole_source else "a part is not read"))
@@ -139,12 +141,10 @@ def _site(client: MoodleClient) -> Iterator[Finding]:
         )
 
 
-def _functions(client: MoodleClient) -> Iterator[Finding]:
+def _functions(client: MoodleClient, streams: Mapping[str, str]) -> Iterator[Finding]:
     for function, breaks in FUNCTIONS.items():
-        if function not in client.site.functions:
-            level = "error" if function in NEEDED else "hint" if function == BATCH else "warning"
-            if RETRIEVE in client.site.functions:  # a token for reports, which may do without
-                level = "hint"
+        level = streams.get(NEEDED[function]) if function in NEEDED else "hint" if function == BATCH else "warning"
+        if function not in client.site.functions and level is not None:
             yield Finding(level, f"The token's service lacks {function}", breaks, f"Add {function} on {_SERVICE}")
 
 

@@ -1,6 +1,6 @@
 """The Moodle connector: one site, one token, and for each stream the best way that the site offers."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from connectors.http import HttpClient
@@ -86,17 +86,24 @@ class MoodleConnector(Connector):
         self._http.timeout = min(patience[0], CHECK_TIMEOUT)  # somebody waits for the answer
         self._http.tries = min(patience[1], CHECK_TRIES)
         try:
-            ways = {choice.way for choice in self.choices().values()}
-            return check(
-                self.client,
-                bool(self._settings.pass_marks),
-                by_functions=BY_FUNCTIONS in ways or not ways - {""},
-                others=lambda: self._check_others(ways),
-            )
+            return check(self.client, bool(self._settings.pass_marks), self._by_functions, self._check_others)
         finally:
             self._http.timeout, self._http.tries = patience
 
-    def _check_others(self, ways: Collection[str]) -> Iterator[Finding]:
+    def _by_functions(self) -> dict[str, str]:
+        """The streams that no better way reads, and how bad it is when one cannot be read at all.
+
+        A token that is made for a better way does without the rest. Raises MoodleError when the site cannot be asked.
+        """
+        choices = self._chosen[1]
+        ways = {choice.way for choice in choices.values()} - {""}
+        if ways and BY_FUNCTIONS not in ways:
+            return {}
+        level = "hint" if ways - {BY_FUNCTIONS} else "error"
+        return {name: level for name, choice in choices.items() if choice.way in (BY_FUNCTIONS, "")}
+
+    def _check_others(self) -> Iterator[Finding]:
+        ways = {choice.way for choice in self._chosen[1].values()}
         signs = bool(self._settings.webhook_secrets)
         yield from check_plugin(self.client, self._offer(PLUGIN), self.source, self.store, signs)
         if REPORT in self._settings.ways and (REPORT in ways or PLUGIN not in ways):

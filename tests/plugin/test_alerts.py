@@ -20,7 +20,7 @@ from plugin.installation import PACKAGES, Installation
 from plugin.lifecycle import install
 from plugin.mail.alerts import recipients
 from plugin.manifests import discover
-from plugin.models import Account, Alert, Schedule
+from plugin.models import Account, Alert, Person, Schedule
 from plugin.people import Employee, record_employees
 from plugin.secrets import create_key_file
 from plugin.settings import Settings
@@ -218,13 +218,12 @@ def test_without_addresses_in_the_settings_the_operators_accounts_are_told(home:
             account = create_account(session, login, None, [role, "employee"], now)
             account.email, account.language = email, language
         session.flush()
-        session.scalars(select(Account).where(Account.login == "ann")).one().person_id = 1
+        ann = session.scalars(select(Account).where(Account.login == "ann")).one()
+        ann.person_id = session.scalars(select(Person.id)).one()
         disable(session, session.scalars(select(Account).where(Account.login == "gone")).one(), "root", now)
     quiet = home.settings.model_copy(update={"mail": home.settings.mail.model_copy(update={"operators": ()})})
     told = replace(home, settings=quiet)
     with home.store.read() as session:
-        person = session.scalars(select(Account.person_id).where(Account.login == "ann")).one()
-        assert person is not None
         assert recipients(session, quiet) == {"root@acme.example": "zh_Hans_CN", "ann@acme.example": None}
     report(told, trouble(home))
     looked(told)

@@ -531,7 +531,6 @@ def test_good_token_has_no_findings(checked: Check, site: str, tmp_path: Path) -
     [
         ("sandbox-connector", [("warning", "lacks mod_quiz_get_user_best_grade", "External services > Functions")]),
         ("sandbox-few", [("error", "lacks core_user_get_users", "Functions"), ("hint", "lacks tool_mobile", "")]),
-        ("sandbox-report", [("error", "lacks core_course_get_courses", "External services > Functions")]),
         ("sandbox-nocaps", [("error", "Moodle refuses access", "webservice/rest:use")]),
         (
             "sandbox-noidentity",
@@ -563,10 +562,17 @@ def test_what_a_token_lacks_is_named_with_its_mend(
             what,
             said(found),
         )
-    few = token in ("sandbox-few", "sandbox-report")
+    few = token == "sandbox-few"
     lacks_function = "lacks mod_quiz_get_user_best_grade"
     others = [one for one in found if not any(what in one.what for _, what, _ in findings)]
     assert few or all(lacks_function in one.what for one in others), said(others)
+
+
+def test_token_for_reports_alone_lacks_nothing(checked: Check) -> None:
+    """What the plain functions would lack is no finding where reports are read; it is, where reports are switched off."""
+    assert said(checked("sandbox-report")) == []
+    without = said(checked("sandbox-report", ways=["plugin", "functions"]))
+    assert ("error", "The token's service lacks core_course_get_courses") in without
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, delete, text
 from sqlalchemy.exc import OperationalError
 
 from plugin import schedules
@@ -19,6 +19,15 @@ from plugin.errors import LeaseHeldError, NotFoundError, RefusedError
 from plugin.installation import Installation
 from plugin.models import Schedule
 from plugin.schedules import LEASE, QUEUED, claim_due, ensure, holder_name, lease, seconds_of, wait_after
+
+
+@pytest.fixture(autouse=True)
+def _no_other_schedules(request: pytest.FixtureRequest) -> None:
+    """Take out the kernel's own schedules: what a test plans is all that there is."""
+    for name in ("kernel", "postgresql_kernel"):
+        if name in request.fixturenames:
+            with request.getfixturevalue(name).store.write() as session:
+                session.execute(delete(Schedule))
 
 
 def plan(home: Installation, *names: str, every: str = "PT5M") -> None:
