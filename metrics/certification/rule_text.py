@@ -583,8 +583,7 @@ def _criterion(criterion: Criterion) -> str:
 def _leaf(leaf: Leaf) -> str:
     named: list[tuple[str, object]] = [(leaf.object_key, leaf.object)] if leaf.object_key else []
     if leaf.kind == "competency":
-        framework, _, competency = leaf.object.partition("/")
-        named = [("framework", framework), ("competency", competency)]
+        named = [*zip(("framework", "competency"), _framework_and_competency(leaf.object), strict=True)]
     values: list[tuple[str, object]] = [
         ("source", leaf.source),
         ("verb", leaf.verb),
@@ -597,6 +596,12 @@ def _leaf(leaf: Leaf) -> str:
         ("newer_than", leaf.newer_than),
     ]
     return _inline((key, _value(value)) for key, value in values if value is not None)
+
+
+def _framework_and_competency(name: str) -> tuple[str, str]:
+    """`name` cut at the first stroke that leaves both parts with a text: either may have strokes of its own."""
+    cuts = ((name[:at], name[at + 1 :]) for at, letter in enumerate(name) if letter == "/")
+    return next(((left, right) for left, right in cuts if left.strip() and right.strip()), (name, ""))
 
 
 def _value(value: object) -> str:

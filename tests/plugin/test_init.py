@@ -4,7 +4,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,10 +85,8 @@ def mode(path: Path) -> int:
 
 def test_from_nothing_without_questions(folder: Path, site: str, organisation: Organisation) -> None:
     """One command makes settings, key, tables and administrator, doctor finds no error, and `sync` works at once."""
-    begun = time.monotonic()
     done = certbridge(folder, "init", *options(site))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert time.monotonic() - begun < 60
     written = tomllib.loads((folder / "config.toml").read_text())
     assert written["organisation"] == {"name": "Acme 公司", "timezone": "Asia/Shanghai", "currency": "CNY"}
     assert written["sources"]["moodle"]["url"] == site

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from metrics.certification.rule import AllOf, AnyOf, Criterion, Leaf, NOf, Rule, Section, Validity, leaves
@@ -611,7 +611,20 @@ rules = st.builds(
 )
 
 
+FRAMEWORK_OF_STROKES = parse_rule(
+    """code = "CODE"
+name = "0"
+[earn]
+competency = { framework = "/", competency = "a/b" }
+[validity]
+from = "achieved"
+lasts = "P1Y"
+"""
+)
+
+
 @given(rules)
+@example(FRAMEWORK_OF_STROKES)
 def test_a_rule_is_written_and_read_back(rule: Rule) -> None:
     """Whatever a rule holds, its text reads back to an equal rule, and writing that gives the same text."""
     text = rule_to_toml(rule)
