@@ -23,6 +23,8 @@ def required(raw: Mapping[str, Any], field: str) -> Any:
 def key(raw: Mapping[str, Any], field: str) -> str:
     """An id, as text: a whole number above 0, or a text that is not empty, of at most 200 characters."""
     value = required(raw, field)
+    if type(value) is int and value > 0:  # nearly all are
+        return str(value)
     if (
         isinstance(value, bool)
         or not isinstance(value, int | str)
@@ -46,6 +48,8 @@ def text(raw: Mapping[str, Any], field: str, limit: int = 500) -> str | None:
 
 def storable(value: str) -> str:
     """The text with what no database takes as text (NUL, halves of surrogate pairs) marked as unreadable."""
+    if value.isascii() and "\x00" not in value:
+        return value
     return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 

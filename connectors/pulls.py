@@ -1,25 +1,29 @@
 """One run over a source: where each stream begins, and what is committed with each page of it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from connectors import quarantine, runs
 from connectors.models import StreamRun, StreamState, SyncRun
 from connectors.quarantine import Refused
 from connectors.records import Record
-from connectors.runs import CHANGES, HIDDEN, PART, WHOLE
+from connectors.runs import CHANGES, DONE, HIDDEN, PART, WHOLE
 from connectors.storing import Counts, Moment, store_records
 from connectors.streams import Choice, Connector, Cursor, Page, Stream, Usage, pass_number
 from plugin.errors import RecordRefusedError
 from plugin.moments import parse_moment
 from plugin.schedules import Clock
 from plugin.store import Store, upsert
+
+Answer = TypeVar("Answer")
 
 NEVER = "never"
 COMPARE_AT = "02:00"
@@ -79,36 +83,48 @@ class Pull:
     dry_rows: dict[str, StreamRun] = field(default_factory=dict)
     used: Usage = field(default_factory=Usage)
     last: datetime = field(init=False)
+    states: dict[str, StreamState] = field(default_factory=dict)
+    whole: dict[str, bool] = field(default_factory=dict)  # of the streams begun, whether everything of them is read
+    asker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "ask"))
 
     @property
     def source(self) -> str:
         """The source's name."""
         return self.connector.source
 
+    def ask(self, question: Callable[[], Answer]) -> Answer:
+        """What the source answers, asked in the one thread, and over the one connection, that all of this run is asked by."""
+        return self.asker.submit(question).result()
+
+    def close(self) -> None:
+        """Ask no more; an answer that is still awaited is let go."""
+        self.asker.shutdown(wait=False, cancel_futures=True)
+
     def begin(self) -> set[str]:
         """Begin or carry on; the streams that are at their end already."""
         self.started_at = self.last = self.clock()
-        if self.wanted.dry:
-            return set()
-        with self.store.write() as session:
+        with self._unit() as session:
+            states = session.scalars(select(StreamState).where(StreamState.source == self.source))
+            self.states = {state.stream: state for state in states}
+            if self.wanted.dry:
+                return set()
             run, finished = runs.begin(session, self.source, self.wanted.kind, self.started_at, anew=self.wanted.full)
         self.run_id, self.started_at = run.id, run.started_at
         return finished
 
-    def stream(self, stream: Stream) -> bool:
-        """Pull one stream from its cursor, or from the beginning of a new pass, to its end; whether there was a place."""
-        with self.store.read() as session:
-            state = session.get(StreamState, (self.source, stream.name))
+    def stream(self, stream: Stream) -> None:
+        """Pull one stream from its cursor, or from the beginning of a new pass, to its end; nothing if it has no place yet."""
+        state = self.states.get(stream.name)
         cursor, whole = self._start(stream, state)
         if cursor is None and not whole:
-            return False  # everything of it is still to be read, and the next whole run does that
+            return  # everything of it is still to be read, and the next whole run does that
         full_at = None if whole and stream.incremental else state.full_at if state else None
-        choice = self.choices.get(stream.name)
-        with self._unit() as session:
-            row = self._row(session, stream.name)
-            row.way, row.whole, row.choice = stream.way, whole, asdict(choice) if choice else None
-        from_the_start = cursor is None or len(cursor) == 1
-        for page in stream.pull(cursor):
+        self.whole[stream.name] = whole
+        from_the_start, ended = cursor is None or len(cursor) == 1, False
+        pages = stream.pull(cursor)
+        coming = self._next(pages)
+        while page := coming.result():
+            coming = self._next(pages)  # while this page is stored, the next one is asked for
             if page.ends_pass and whole:
                 full_at = self.clock()
             with self._unit() as session:
@@ -116,9 +132,13 @@ class Pull:
                 # Otherwise an earlier run has read the beginning of this pass.
                 if page.ends_pass and whole and from_the_start:
                     quarantine.resolve_vanished(session, self.source, stream.name, self.started_at, self.clock())
+                ended = coming.done() and coming.exception() is None and coming.result() is None
+                if ended:
+                    self._row(session, stream).status = DONE
             cursor = page.cursor
             self.progress(stream.name, page.key, read, counts)
-        return True
+        if not ended:
+            self.mark([stream], DONE, None)
 
     def _start(self, stream: Stream, state: StreamState | None) -> tuple[Cursor | None, bool]:
         """Where to begin, and whether everything is read then; (None, False) when this run is not to touch the stream."""
@@ -143,14 +163,14 @@ class Pull:
         """Write down which streams cannot be seen, and why."""
         with self._unit() as session:
             for name in names:
-                row = self._row(session, name)
+                row = self._stored_row(session, name)
                 row.status, row.way, row.whole, row.choice = HIDDEN, "", False, asdict(self.choices[name])
 
     def mark(self, streams: Iterable[Stream], status: str, message: str | None) -> None:
         """Write down how streams ended."""
         with self._unit() as session:
             for stream in streams:
-                row = self._row(session, stream.name)
+                row = self._row(session, stream)
                 row.status, row.message = status, message
                 self._count(row)
 
@@ -176,7 +196,19 @@ class Pull:
             if self.wanted.dry:
                 session.rollback()
 
-    def _row(self, session: Session, stream: str) -> StreamRun:
+    def _next(self, pages: Iterator[Page]) -> Future[Page | None]:
+        """The next page, None at the end, as soon as the source has given it."""
+        return self.asker.submit(next, pages, None)
+
+    def _row(self, session: Session, stream: Stream) -> StreamRun:
+        """The stream's row, which says how it is read."""
+        row = self._stored_row(session, stream.name)
+        if stream.name in self.whole:
+            choice = self.choices.get(stream.name)
+            row.way, row.whole, row.choice = stream.way, self.whole[stream.name], asdict(choice) if choice else None
+        return row
+
+    def _stored_row(self, session: Session, stream: str) -> StreamRun:
         if not self.wanted.dry:
             return runs.stream_run(session, self.run_id, stream)
         return self.dry_rows.setdefault(stream, runs.new_stream_run(0, stream))
@@ -221,7 +253,7 @@ class Pull:
             "full_at": full_at,
         }
         upsert(session, StreamState, [state], ["source", "stream"])
-        row = self._row(session, stream.name)
+        row = self._row(session, stream)
         row.read += len(page.raws)
         row.created += counts.created
         row.updated += counts.updated

@@ -66,8 +66,15 @@ def sync(
 
     Raises NotFoundError when a stream is wanted that the source does not have.
     """
-    result = SyncResult(connector.source, RUNNING)
     pull = Pull(store, connector, clock, zone, progress, wanted)
+    try:
+        return _run(pull)
+    finally:
+        pull.close()
+
+
+def _run(pull: Pull) -> SyncResult:
+    result = SyncResult(pull.source, RUNNING)
     streams: list[Stream] = []
     failures, failed = 0, False
     finished: set[str] = set()
@@ -79,21 +86,20 @@ def sync(
         failed = True
     else:
         finished = pull.begin()
-        pull.hide(hidden)
+        if hidden:
+            pull.hide(hidden)
     streams = [stream for stream in streams if stream.name not in finished]
     for number, stream in enumerate(streams):
         try:
-            touched = pull.stream(stream)
+            pull.stream(stream)
         except SourceError as error:
-            log.warning("%s, %s: %s", connector.source, stream.name, error)
+            log.warning("%s, %s: %s", pull.source, stream.name, error)
             hit = streams[number:] if error.whole_source else [stream]
             pull.mark(hit, FAILED, str(error))
             failures += len(hit)
             result.messages.append(str(error))
             if error.whole_source:
                 break
-        else:
-            pull.mark([stream] if touched else [], DONE, None)
     failed = failed or (bool(streams) and failures == len(streams) and not finished)
     result.quarantined = pull.waiting()
     result.status = FAILED if failed else PARTIAL if failures or result.quarantined else DONE
@@ -136,8 +142,8 @@ def retry_quarantined(
 def _chosen(pull: Pull) -> tuple[list[Stream], list[str]]:
     """The streams to pull, and the names of those that no way of reading the source shows."""
     connector, wanted = pull.connector, pull.wanted
-    streams = list(connector.streams())
-    pull.choices = connector.choices()
+    streams = list(pull.ask(connector.streams))
+    pull.choices = pull.ask(connector.choices)
     shown = {stream.name for stream in streams}
     hidden = [name for name, one in pull.choices.items() if not one.way and name not in shown]
     if unknown := sorted({*wanted.streams} - shown - {*hidden}):

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Select, delete, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
 from plugin.models import Assignment, Department, Grade, Person, Position, Touched
-from plugin.store import chunks, upsert
+from plugin.store import among, chunks, inserting
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,13 @@ class Changes:
 
 def touch(session: Session, person_ids: Iterable[int]) -> None:
     """Mark persons about whom something changed, so that what depends on it is derived again."""
-    rows = [{"person_id": person_id, "times": 1} for person_id in sorted(set(person_ids))]
-    upsert(session, Touched, rows, ["person_id"])
+    ids = [(person_id,) for person_id in set(person_ids)]
+    if not ids:
+        return
+    in_order = select(Person.id, literal(1)).where(among(session, (Person.id,), ids)).order_by(Person.id)
+    statement = inserting(session, Touched).from_select(["person_id", "times"], in_order)
+    again = statement.on_conflict_do_update(index_elements=["person_id"], set_={"times": statement.excluded.times})
+    session.execute(again, execution_options={"synchronize_session": False})
 
 
 def untouch(session: Session, limit: int) -> list[int]:

@@ -298,6 +298,11 @@ def upsert(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]
         _insert(session, model.__table__, list(newest.values()), key, changed)
 
 
+def inserting(session: Session, table: Any) -> Any:
+    """An INSERT of this database's own kind, which may say what happens where a row is there already."""
+    return (sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert)(table)
+
+
 def _insert(
     session: Session,
     table: Any,
@@ -306,13 +311,14 @@ def _insert(
     changed: Sequence[str],
 ) -> None:
     assert isinstance(table, Table)
-    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    for chunk in chunks(rows):
-        statement = make(table).values([dict(row) for row in chunk])
-        if key is not None and changed:
-            statement = statement.on_conflict_do_update(
-                index_elements=list(key), set_={name: statement.excluded[name] for name in changed}
-            )
-        else:
-            statement = statement.on_conflict_do_nothing()
-        session.execute(statement)
+    if not rows:
+        return
+    session.flush()
+    statement = inserting(session, table)
+    if key is not None and changed:
+        statement = statement.on_conflict_do_update(
+            index_elements=list(key), set_={name: statement.excluded[name] for name in changed}
+        )
+    else:
+        statement = statement.on_conflict_do_nothing()
+    session.connection().execute(statement, [dict(row) for row in rows])
