@@ -1,12 +1,13 @@
-"""How fast a Moodle site is pulled by the companion plugin, beside one completion per call, in the same run.
+"""How fast a Moodle site is pulled by its companion plugin or its reports, beside one completion per call, in the same run.
 
     python -m benchmarks.moodle                                  # the sandbox site with 1,000 people
-    MOODLE_URL=… MOODLE_TOKEN=… MOODLE_PEER_TOKEN=… python -m benchmarks.moodle --store postgresql://…
+    MOODLE_URL=… MOODLE_TOKEN=… MOODLE_PEER_TOKEN=… python -m benchmarks.moodle --store postgresql://… [--way report]
 
-MOODLE_TOKEN is one of the plugin's service, MOODLE_PEER_TOKEN one that may call the plain functions. The peer asks what
+MOODLE_TOKEN is one of the way's service, MOODLE_PEER_TOKEN one that may call the plain functions. The peer asks what
 every client of Moodle's functions asks, core_completion_get_course_completion_status for each user of each course on
 one connection: by moodlepy where that is installed beside this program, else by requests. It is timed on a sample and
-projected to all enrolments.
+projected to all enrolments. What it brings is in our streams enrolments and completions, so it is compared with
+these, and with the whole pull, which brings everything else too.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,12 @@ from sqlalchemy import func, select
 from connectors.conformance import make_store
 from connectors.models import Enrolment
 from connectors.moodle.connector import MoodleConnector
-from connectors.moodle.demo.access import PASS_MARKS, PLUGIN
+from connectors.moodle.demo.access import PASS_MARKS
+from connectors.moodle.demo.access import PLUGIN as PLUGIN_TOKEN
 from connectors.moodle.demo.organisation import Organisation
 from connectors.moodle.demo.server import create_app, serve
 from connectors.moodle.settings import MoodleSettings
+from connectors.moodle.ways import FUNCTIONS, PLUGIN, REPORT, WAYS
 from connectors.sync import Wanted, sync
 from plugin.installation import Installation
 from plugin.lifecycle import install
@@ -38,6 +42,12 @@ from plugin.settings import Settings
 from plugin.store import Store
 
 SAMPLE = 200
+# What of a pull brings what the peer brings; one report shows people, courses, enrolments and completions together.
+SAME = {
+    PLUGIN: ("enrolments", "completions"),
+    REPORT: ("users", "courses", "enrolments", "completions"),
+    FUNCTIONS: ("enrolments", "completions"),
+}
 STATUS = "core_completion_get_course_completion_status"
 
 
@@ -49,16 +59,33 @@ def store_at(url: str) -> Store:
     return Store(url)
 
 
-def pull(store: Store, url: str, *, full: bool = False) -> tuple[int, int, float]:
-    """One pull by the plugin: rows read, calls, seconds."""
-    settings = MoodleSettings.model_validate({"url": url, "token": {"env": "MOODLE_TOKEN"}, "ways": ["plugin"]})
+@dataclass(frozen=True)
+class Pulled:
+    """One pull: rows read, calls and seconds; `same` are the seconds of what the peer brings."""
+
+    rows: int
+    calls: int
+    seconds: float
+    same: float
+
+    def say(self, what: str) -> None:
+        """Print it."""
+        speed = f"{self.rows / self.seconds:8,.0f} rows/s" if self.rows else ""
+        print(f"{what:19} {self.rows:8,} rows  {self.calls:4} calls  {self.seconds:8.2f} s  {speed}")
+
+
+def pull(store: Store, url: str, way: str, *, full: bool = False) -> Pulled:
+    """One pull by `way`."""
+    settings = MoodleSettings.model_validate({"url": url, "token": {"env": "MOODLE_TOKEN"}, "ways": [way]})
     connector = MoodleConnector("moodle", settings, Settings())
     begun = time.perf_counter()
     wanted = Wanted(full=full, compare_at="never")
     result = sync(store, connector, lambda: datetime.now(UTC), ZoneInfo("UTC"), wanted=wanted)
     seconds = time.perf_counter() - begun
     connector.close()
-    return sum(row.read for row in result.runs.values()), connector.usage().calls, seconds
+    rows = sum(row.read for row in result.runs.values())
+    same = sum(row.seconds for name, row in result.runs.items() if name in SAME[way])
+    return Pulled(rows, connector.usage().calls, seconds, same)
 
 
 def peer(url: str, token: str) -> tuple[str, Callable[[int, int], Any]]:
@@ -86,20 +113,16 @@ def peer(url: str, token: str) -> tuple[str, Callable[[int, int], Any]]:
     return "moodlepy", ask_by_moodlepy
 
 
-def measure(store: Store, url: str, peer_token: str, change: Callable[[], None] | None) -> None:
+def measure(store: Store, url: str, way: str, peer_token: str, change: Callable[[], None] | None) -> None:
     """Print what a full pull, one after changes and one without any cost, and the peer's figures."""
-    rows, calls, seconds = pull(store, url)
-    print(f"full pull           {rows:8,} rows  {calls:4} calls  {seconds:8.2f} s  {rows / seconds:8,.0f} rows/s")
-    whole = seconds
-    rows, calls, seconds = pull(store, url, full=True)
-    print(f"compared whole      {rows:8,} rows  {calls:4} calls  {seconds:8.2f} s  {rows / seconds:8,.0f} rows/s")
+    first = pull(store, url, way)
+    first.say("full pull")
+    pull(store, url, way, full=True).say("compared whole")
     if change is not None:
         change()
-        rows, calls, seconds = pull(store, url)
-        print(f"1 % changed         {rows:8,} rows  {calls:4} calls  {seconds:8.2f} s")
-    pull(store, url)
-    rows, calls, seconds = pull(store, url)
-    print(f"nothing changed     {rows:8,} rows  {calls:4} calls  {seconds:8.2f} s")
+        pull(store, url, way).say("1 % changed")
+    pull(store, url, way)
+    pull(store, url, way).say("nothing changed")
 
     with store.read() as session:
         total = session.scalar(select(func.count()).select_from(Enrolment)) or 0
@@ -112,8 +135,9 @@ def measure(store: Store, url: str, peer_token: str, change: Callable[[], None] 
         ask(int(course), int(user))
     each = (time.perf_counter() - begun) / len(sample)
     print(
-        f"peer ({name}), {len(sample)} calls of {total:,}: {1 / each:,.0f}/s, completions alone would take "
-        f"{each * total:,.0f} s; the plugin brought everything, stored, {each * total / whole:,.0f} times as fast"
+        f"peer ({name}), {len(sample)} calls of {total:,}: {1 / each:,.0f}/s, all would take {each * total:,.0f} s. "
+        f"By {way}, enrolments and completions were stored {each * total / first.same:,.0f} times as fast "
+        f"({first.same:.2f} s), everything {each * total / first.seconds:,.0f} times"
     )
 
 
@@ -122,11 +146,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--people", type=int, default=1000)
     arguments.add_argument("--store", default="")
+    arguments.add_argument("--way", choices=WAYS, default=PLUGIN)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = store_at(given.store) if given.store else make_store(Path(folder))
         if "MOODLE_URL" in os.environ:
-            measure(store, os.environ["MOODLE_URL"], os.environ["MOODLE_PEER_TOKEN"], None)
+            measure(store, os.environ["MOODLE_URL"], given.way, os.environ["MOODLE_PEER_TOKEN"], None)
         else:
             organisation = Organisation(people=given.people, seed=1, anchor=datetime.now(UTC))
 
@@ -135,9 +160,9 @@ def main() -> None:
                 for user, course in places[::100]:
                     organisation.suspend_enrolment(user, course)
 
-            os.environ["MOODLE_TOKEN"] = PLUGIN.token
+            os.environ["MOODLE_TOKEN"] = PLUGIN_TOKEN.token
             with serve(create_app(organisation)) as server:
-                measure(store, server.url, PASS_MARKS.token, change)
+                measure(store, server.url, PLUGIN, PASS_MARKS.token, change)
         store.close()
 
 
