@@ -17,7 +17,7 @@ from connectors.quarantine import Refused
 from connectors.records import Record
 from connectors.runs import CHANGES, DONE, HIDDEN, PART, WHOLE
 from connectors.storing import Counts, Moment, store_records
-from connectors.streams import Choice, Connector, Cursor, Page, Stream, Usage, pass_number
+from connectors.streams import Choice, Connector, Cursor, Page, Scope, Stream, Usage, pass_number
 from plugin.errors import RecordRefusedError
 from plugin.moments import parse_moment
 from plugin.schedules import Clock
@@ -65,6 +65,18 @@ def compare_due(full_at: datetime, now: datetime, zone: ZoneInfo, compare_at: st
     if latest > now:
         latest = parse_moment(f"{today - timedelta(days=1)}T{compare_at}", zone)
     return full_at < latest
+
+
+def _beside(refused: Iterable[Refused], stream: Stream, scope: Scope | None) -> Scope | None:
+    """What a page shows whole beside refused records.
+
+    One of them may be the newest word on a row that stands: no row of its account counts as vanished, and none at all
+    where the account cannot be told.
+    """
+    accounts = [None if one.is_request else stream.account_of(one.record) for one in refused]
+    if scope is None or None in accounts:
+        return None
+    return replace(scope, spared=frozenset(account for account in accounts if account is not None))
 
 
 @dataclass
@@ -238,8 +250,7 @@ class Pull:
         if page.failure is not None:
             refused.append(Refused(page.failure.key, page.failure.request, page.failure.reason, is_request=True))
         refused = quarantine.without_discarded(session, self.source, stream.name, refused)
-        # A refused record may be the newest word on a row that stands: nothing counts as vanished beside one.
-        scope = None if refused else page.scope
+        scope = _beside(refused, stream, page.scope)
         moment = Moment(now, now.astimezone(self.zone).date(), pass_)
         counts = store_records(session, self.source, records, scope, moment)
         quarantine.put(session, self.source, stream.name, refused, now)

@@ -96,10 +96,8 @@ class _Page:
             else:
                 self._update(key, content, found)
         if self.scope is not None:
-            self._close(
-                {key: found for key, found in standing.items() if key not in wanted and found[-2] is None},
-                certain=self.scope.certain,
-            )
+            vanished = {key: found for key, found in standing.items() if key not in wanted and found[-2] is None}
+            self._close(self._unspared(vanished, self.scope.spared), certain=self.scope.certain)
         self._write()
         return self.changed
 
@@ -149,6 +147,14 @@ class _Page:
             self.changed.updated.append(key)
         elif found[-1] is not None:
             self.updates.append({"id": found[0], "missing_pass": None})
+
+    def _unspared(self, vanished: dict[Key, Stored], spared: Collection[str]) -> dict[Key, Stored]:
+        """Without the rows of accounts that something refused is about; a kind whose rows have no account is spared none."""
+        columns = (*self.kind.key, *self.kind.content)
+        if not spared or "user_key" not in columns:
+            return vanished
+        place = 1 + columns.index("user_key")
+        return {key: found for key, found in vanished.items() if found[place] not in spared}
 
     def _close(self, vanished: Mapping[Key, Stored], *, certain: bool) -> None:
         """Rows that this pass did not see: noted the first time, closed the second, or at once where it is certain."""

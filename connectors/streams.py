@@ -57,12 +57,14 @@ class Scope:
     """What a page shows whole: what stands in the store within it and not on the page has gone missing.
 
     `records` are the types of record, `within` which rows of them, None for all of the source. `certain` says that the
-    source itself told of every change within: what is missing is gone at once, and not only when missing twice.
+    source itself told of every change within: what is missing is gone at once, and not only when missing twice. Rows of
+    the accounts that are `spared` are not taken for gone: something of theirs on the page could not be used.
     """
 
     records: tuple[type, ...]
     within: In | Between | None = None
     certain: bool = False
+    spared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,10 @@ class Stream(ABC):
     @abstractmethod
     def parse(self, raw: Mapping[str, Any]) -> Record:
         """The record in a raw item; raises RecordRefusedError that says what is wrong with which field."""
+
+    def account_of(self, raw: Mapping[str, Any]) -> str | None:
+        """The account whose record a refused item would be; None where that cannot be told from it."""
+        return None
 
 
 @dataclass(frozen=True)

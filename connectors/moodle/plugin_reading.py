@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from connectors.moodle.changes import ChangeLog, Place, Step
 from connectors.moodle.errors import MoodleError, RefusedCallError, UnreachableError
@@ -106,6 +106,11 @@ class PluginStream(Stream):
                 yield from self._recent(number, names, place)
         yield from self._all((number, FULL, place.epoch, place.id, place.time), place, position)
         yield Page(_cursor(number + 1, place), ends_pass=True)
+
+    def account_of(self, raw: Mapping[str, Any]) -> str | None:
+        """The user that a row is about."""
+        user = raw.get("userid")
+        return str(user) if isinstance(user, int) and user > 0 else None
 
     @abstractmethod
     def raws(self, rows: Mapping[str, Sequence[Row]], time: int) -> list[Raw]:

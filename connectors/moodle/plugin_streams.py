@@ -197,7 +197,7 @@ class Attempts(ByCourse):
 
     name = "attempts"
     records = (AttemptRecord,)
-    parts = (Part("attempts", AttemptRecord, ("attempt_key",)),)
+    parts = (Part("attempts", AttemptRecord, ("course_key", "user_key"), "course_user", ("courseid", "userid")),)
 
     def raws(self, rows: Mapping[str, Sequence[Row]], time: int) -> list[Raw]:
         """An item for each attempt."""

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from connectors import quarantine
@@ -20,7 +21,7 @@ from connectors.sync import is_settled, retry_quarantined
 from plugin.errors import SourceRefusedError, SourceUnavailableError
 from plugin.installation import Installation
 from plugin.store import Store
-from tests.connectors.book import ZONE, Book, ScriptedSource, Site, Step
+from tests.connectors.book import ZONE, Book, ScriptedSource, ScriptedStream, Site, Step
 
 ROOT = Path(__file__).parents[2]
 USERS = Scope((UserRecord,))
@@ -68,6 +69,16 @@ def test_a_refused_record_keeps_its_page_from_closing(book: Book) -> None:
         book.later()
         book.pull(ScriptedSource(Step("a", [user(1)], USERS)))
     assert [bool(row.closed_at) for row in book.all(SourceUser)] == [False, True]
+
+
+def test_a_refused_record_of_a_known_account_spares_only_its_rows(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it can be told whose a refused record is, everybody else's rows close as if it were not there."""
+    monkeypatch.setattr(ScriptedStream, "account_of", lambda _self, _raw: "2")
+    book.pull(ScriptedSource(Step("a", [user(1), user(2), user(3)], USERS)))
+    for _ in range(2):
+        book.later()
+        book.pull(ScriptedSource(Step("a", [user(1), "unreadable"], USERS)))
+    assert [bool(row.closed_at) for row in book.all(SourceUser)] == [False, False, True]
 
 
 def test_a_failed_request_closes_nothing(book: Book) -> None:

@@ -14,7 +14,7 @@ from connectors.moodle.demo.registry import JSON, Call, registry
 
 MOST_ROWS = 20_000
 MOST_NAMED = 500
-VERSION = 2026112300
+VERSION = 2026112302
 
 Reader = Callable[[Call], list[JSON]]
 
@@ -28,7 +28,7 @@ STREAMS: dict[str, tuple[Reader, str, frozenset[str]]] = {
     "activity_completions": (plugin_rows.activity_completions, "id", frozenset({"courseid", "userids"})),
     "grade_items": (plugin_rows.grade_items, "id", frozenset({"courseid"})),
     "grades": (plugin_rows.grades, "id", frozenset({"courseid", "userids"})),
-    "attempts": (plugin_rows.attempts, "id", frozenset({"courseid", "userids"})),
+    "attempts": (plugin_rows.attempts, "courseid", frozenset({"courseid", "userids"})),
     "cohorts": (plugin_rows.cohorts, "id", frozenset()),
     "cohort_members": (plugin_rows.cohort_members, "cohortid", frozenset({"userids"})),
     "badges": (plugin_rows.badges, "badgeid", frozenset({"courseid", "userids"})),

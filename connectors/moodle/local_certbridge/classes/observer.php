@@ -151,21 +151,51 @@ class observer {
     }
 
     /**
-     * Grades.
+     * Grades. A quiz is graded because of its attempts; what writes these past Moodle's own pages fires no event for them.
      *
      * @param base $event user_graded or grade_deleted
      */
     public static function grade(base $event): void {
         changes::add('grades', self::action($event), $event->objectid, $event->courseid, $event->relateduserid);
+        if ($event instanceof \core\event\user_graded && $event->get_grade()->load_grade_item()->itemmodule == 'quiz') {
+            changes::add('attempts', 'changed', 0, $event->courseid, $event->relateduserid);
+        }
     }
 
     /**
-     * Quiz attempts.
+     * Quiz attempts, known by course and user.
      *
      * @param base $event one of the attempt_... events
      */
     public static function attempt(base $event): void {
         changes::add('attempts', self::action($event), $event->objectid, $event->courseid, (int) $event->relateduserid);
+        self::graded_again($event);
+    }
+
+    /**
+     * Graded assignments.
+     *
+     * @param base $event submission_graded
+     */
+    public static function assignment(base $event): void {
+        self::graded_again($event);
+    }
+
+    /**
+     * Where an activity gives the same grade again, its date moves and no further event is fired.
+     *
+     * @param base $event of the activity
+     */
+    private static function graded_again(base $event): void {
+        global $DB;
+        $sql = "SELECT gg.id FROM {course_modules} cm
+                  JOIN {modules} m ON m.id = cm.module
+                  JOIN {grade_items} gi ON gi.itemtype = 'mod' AND gi.itemmodule = m.name AND gi.iteminstance = cm.instance
+                  JOIN {grade_grades} gg ON gg.itemid = gi.id
+                 WHERE cm.id = ? AND gg.userid = ?";
+        foreach ($DB->get_fieldset_sql($sql, [$event->contextinstanceid, (int) $event->relateduserid]) as $id) {
+            changes::add('grades', 'changed', $id, $event->courseid, $event->relateduserid);
+        }
     }
 
     /**

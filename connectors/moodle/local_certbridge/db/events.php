@@ -63,6 +63,7 @@ foreach (
         'grade' => [
             'core\event\user_graded', 'core\event\grade_deleted',
         ],
+        'assignment' => ['mod_assign\event\submission_graded'],
         'attempt' => [
             'mod_quiz\event\attempt_started', 'mod_quiz\event\attempt_submitted', 'mod_quiz\event\attempt_becameoverdue',
             'mod_quiz\event\attempt_abandoned', 'mod_quiz\event\attempt_reopened', 'mod_quiz\event\attempt_regraded',

@@ -149,6 +149,43 @@ class observer_test extends \advanced_testcase {
     }
 
     /**
+     * A grade of a quiz says that its attempts are to be read, even where nothing told of them; one of an assignment does not.
+     */
+    public function test_grade_of_a_quiz(): void {
+        $course = $this->getDataGenerator()->create_course();
+        $user = $this->getDataGenerator()->create_and_enrol($course);
+        foreach (['quiz' => 'assertContains', 'assign' => 'assertNotContains'] as $module => $assert) {
+            $instance = $this->getDataGenerator()->create_module($module, ['course' => $course->id]);
+            $item = \grade_item::fetch(['itemmodule' => $module, 'iteminstance' => $instance->id]);
+            $this->begin();
+            $item->update_final_grade($user->id, 5, 'test');
+            $this->$assert("attempts changed 0 $course->id $user->id", $this->told());
+        }
+    }
+
+    /**
+     * The same grade, given again, is told, for its date has moved.
+     */
+    public function test_same_grade_again(): void {
+        global $CFG;
+        require_once($CFG->dirroot . '/mod/assign/locallib.php');
+        $course = $this->getDataGenerator()->create_course();
+        $user = $this->getDataGenerator()->create_and_enrol($course);
+        $instance = $this->getDataGenerator()->create_module('assign', ['course' => $course->id]);
+        $assign = new \assign(\context_module::instance($instance->cmid), get_coursemodule_from_id('assign', $instance->cmid), $course);
+        $given = (object) [
+            'grade' => 80, 'attemptnumber' => -1, 'addattempt' => 0, 'sendstudentnotifications' => 0, 'workflowstate' => '',
+            'applytoall' => 0,
+        ];
+        $assign->save_grade($user->id, $given);
+        $item = \grade_item::fetch(['itemmodule' => 'assign', 'iteminstance' => $instance->id]);
+        $grade = \grade_grade::fetch(['itemid' => $item->id, 'userid' => $user->id]);
+        $this->begin();
+        $assign->save_grade($user->id, $given);
+        $this->assertContains("grades changed $grade->id $course->id $user->id", $this->told());
+    }
+
+    /**
      * Cohorts and their members; the members of a cohort that is deleted go with it.
      */
     public function test_cohorts(): void {

@@ -36,6 +36,7 @@ class get_attempts extends reader {
     protected const ONLY = 'qa.preview = 0 AND COALESCE(q.id, 0) > 0';
     protected const COURSE = 'q.course';
     protected const USER = 'qa.userid';
+    protected const PARENT = 'q.course';
     protected const FIELDS = [
         'id' => ['int', 'qa.id'],
         'quizid' => ['int', 'qa.quiz'],
