@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo demo-serve check test test-system catalogues clean
+.PHONY: install demo demo-serve check test test-system soak catalogues clean
 
 install: $(STAMP)
 
@@ -34,6 +34,10 @@ test: check
 # Needs the Debian packages of apt.txt.
 test-system: install
 	$(BIN)/pytest -m system tests/system
+
+# What takes long: more rounds of killing, the scan for secrets on SQLite too.
+soak: install
+	$(BIN)/pytest -m soak
 
 clean:
 	rm -rf .venv var
