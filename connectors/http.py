@@ -52,7 +52,8 @@ class HttpClient:
     """Sends requests with good manners; one connection per thread, at most `connections` threads at a time.
 
     At most `calls_per_second` requests are sent, by all threads together; 0 is no limit. `calls` counts the requests that
-    were sent, `bytes` what was read of their answers, unpacked.
+    were sent, `bytes` what was read of their answers, unpacked; `ahead` is by how many seconds the server's clock was ahead
+    of the one here when it answered last (RFC 9110, section 6.6.1), None where it did not say.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class HttpClient:
         self.largest = largest
         self.calls = 0
         self.bytes = 0
+        self.ahead: float | None = None
         self._pause = 1 / calls_per_second if calls_per_second else 0.0
         self._next = 0.0
         self._sleep = sleep
@@ -89,6 +91,7 @@ class HttpClient:
             with self._session().post(
                 url, data=fields, timeout=(min(10, self.timeout), self.timeout), allow_redirects=False, stream=True
             ) as response:
+                self.ahead = _until(response.headers.get("Date"))
                 body = b"" if response.is_redirect else self._read(response, until)
                 status, headers = response.status_code, response.headers
         except (TryAgainError, AnswerTooLargeError):
@@ -195,10 +198,16 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
     if retry_after.strip().isascii() and retry_after.strip().isdigit():
         return float(retry_after)
+    seconds = _until(retry_after)
+    return None if seconds is None else max(0.0, seconds)
+
+
+def _until(date: str | None) -> float | None:
+    """How many seconds from now an HTTP date lies, before now a negative number; None when it is none."""
     try:
-        date = email.utils.parsedate_to_datetime(retry_after)
+        moment = email.utils.parsedate_to_datetime(date or "")
     except ValueError:
         return None
-    if date.tzinfo is None:  # it says -0000
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+    if moment.tzinfo is None:  # it says -0000
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime.now(UTC)).total_seconds()

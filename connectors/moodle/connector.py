@@ -25,6 +25,7 @@ __all__ = ["FUNCTIONS", "MoodleConnector"]
 
 CHECK_TIMEOUT = 30.0
 CHECK_TRIES = 2
+CLOCKS_APART = 60.0  # seconds
 
 
 class MoodleConnector(Connector):
@@ -103,6 +104,7 @@ class MoodleConnector(Connector):
         return {name: level for name, choice in choices.items() if choice.way in (BY_FUNCTIONS, "")}
 
     def _check_others(self) -> Iterator[Finding]:
+        yield from _check_clock(self._http.ahead)
         ways = {choice.way for choice in self._chosen[1].values()}
         signs = bool(self._settings.webhook_secrets)
         yield from check_plugin(self.client, self._offer(PLUGIN), self.source, self.store, signs)
@@ -123,3 +125,17 @@ class MoodleConnector(Connector):
     def close(self) -> None:
         """Give the connections back."""
         self._http.close()
+
+
+def _check_clock(ahead: float | None) -> Iterator[Finding]:
+    """Whether the site's clock and ours tell about the same time."""
+    if ahead is not None and abs(ahead) > CLOCKS_APART:
+        minutes = f"{abs(ahead) / 60:,.0f} minute{'s' if abs(ahead) >= 90 else ''}"
+        yield Finding(
+            "warning",
+            f"The site's clock is {minutes} {'ahead of' if ahead > 0 else 'behind'} the one here",
+            "what was achieved just now counts only when the clock here has come to it, and notices may be refused"
+            if ahead > 0
+            else "notices may be refused, and what was achieved bears a moment that is too early",
+            "Let both machines take their time from the network (chrony, systemd-timesyncd)",
+        )

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -252,3 +253,15 @@ def test_no_more_calls_a_second_than_told(little: Little) -> None:
     client.post_form(little.url, {})
     client.close()
     assert slept == [0.25, 0.25]
+
+
+@pytest.mark.parametrize("ahead", [-7200, 0, 7200])
+def test_what_the_servers_clock_shows_is_known(little: Little, monkeypatch: pytest.MonkeyPatch, ahead: int) -> None:
+    """By the date of an answer it is known how far the server's clock is from the one here."""
+    shown = datetime.now(UTC) + timedelta(seconds=ahead)
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda _self: format_datetime(shown, usegmt=True))
+    http = client()
+    asking(http, little)()
+    http.close()
+    assert http.ahead is not None
+    assert abs(http.ahead - ahead) < 60

@@ -1,6 +1,8 @@
 """What `sources check` says of the companion plugin."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,12 @@ def test_notices_that_do_not_come_are_missed(site: Site, book: Book) -> None:
     with book.store.write() as session:
         session.add(SourceNotice(source="moodle", message_id="1", type="x", received_at=book.now, changes=1))
     assert findings(site.connector(PLUGIN.token, **connector), book) == []
+
+
+@pytest.mark.parametrize(("minutes", "says"), [(-90, "90 minutes behind"), (0, ""), (90, "90 minutes ahead of")])
+def test_clocks_that_differ_are_named(site: Site, monkeypatch: pytest.MonkeyPatch, minutes: int, says: str) -> None:
+    """A site whose clock is far from the one here is a warning that says by how much, and in which direction."""
+    shown = datetime.now(UTC) + timedelta(minutes=minutes, seconds=5)
+    monkeypatch.setattr("waitress.task.build_http_date", lambda _when: format_datetime(shown, usegmt=True))
+    said = whats(findings(site.connector(PLUGIN.token)))
+    assert said.startswith(f"warning: The site's clock is {says}" if says else "") and bool(said) == bool(says), said
