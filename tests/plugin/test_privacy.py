@@ -383,7 +383,7 @@ def test_waiting_messages_are_cancelled_and_the_erasure_is_told(world: World) ->
     her = world.person(HER).id
     erased(world)
     with world.home.store.read() as session:
-        messages = session.scalars(select(Message).where(Message.person_id == her)).all()
+        messages = session.scalars(select(Message).where(Message.person_id == her).order_by(Message.id)).all()
         assert {message.state for message in messages} == {DELIVERED, SKIPPED}
         assert {message.reason for message in messages} == {ERASED}
         assert session.scalars(select(Attempt.excerpt).where(Attempt.message_id == messages[0].id)).all() == [None]
