@@ -18,6 +18,7 @@ from plugin.schedules import seconds_of
 from plugin.settings import SourceSettings
 
 PAGE, NEEDS = "/sync", "sync.see"
+TOKEN_WARNING = timedelta(days=14)
 
 
 def troubles(home: Installation) -> Iterator[Trouble]:
@@ -26,6 +27,7 @@ def troubles(home: Installation) -> Iterator[Trouble]:
         with home.store.read() as session:
             found = _whole(session, home, source, settings)
             yield from [found] if found else _parts(session, source, settings)
+            yield from _token(session, home, source)
 
 
 def _finished(session: Session, source: str, most: int) -> Sequence[SyncRun]:
@@ -74,6 +76,16 @@ def _parts(session: Session, source: str, settings: SourceSettings) -> Iterator[
         if len(failed) == len(runs):
             since = runs[-1].finished_at or runs[-1].started_at
             yield Trouble("stream", f"{source}, {stream}", _first_line(failed[-1].message), since, PAGE, NEEDS)
+
+
+def _token(session: Session, home: Installation, source: str) -> Iterator[Trouble]:
+    """The source's token ends soon, as far as a pull was told."""
+    told = select(SyncRun.token_until).where(SyncRun.source == source, SyncRun.token_until.is_not(None))
+    until = session.scalars(told.order_by(SyncRun.id.desc()).limit(1)).first()
+    if until is not None and until - TOKEN_WARNING <= home.clock():
+        day = until.astimezone(home.settings.organisation.zone)
+        reason = f"The token of this source ends at {day:%Y-%m-%d %H:%M}; put a new one where the source's token is read from"
+        yield Trouble("token", source, reason, until - TOKEN_WARNING, PAGE, NEEDS)
 
 
 def _first_line(message: str | None) -> str:

@@ -52,6 +52,7 @@ class SyncRun(Base):
     heartbeat_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     message: Mapped[str | None] = mapped_column(Text)
+    token_until: Mapped[datetime | None]  # when the source's token ends, where this run was told
 
 
 class StreamRun(Base):
@@ -527,7 +528,8 @@ class SourceNotice(Base):
 class Evidence(Base):
     """One dated fact about one person that a certification can count. Append-only: voided, never changed.
 
-    `origin` names the pulled row that it stands for: one person has one standing piece per origin and kind.
+    `origin` names the pulled row that it stands for: one person has one standing piece per origin and kind. `authority` is
+    who stands behind an xAPI statement: the mbox, or the account as `HOMEPAGE/NAME`.
     """
 
     __tablename__ = "evidence"
@@ -541,6 +543,7 @@ class Evidence(Base):
             sqlite_where=text("voided_at IS NULL"),
             postgresql_where=text("voided_at IS NULL"),
         ),
+        Index("ix_evidence_person", "person_id"),  # voided pieces too
         Index("ix_evidence_object", "object", "kind"),
     )
 
@@ -557,6 +560,7 @@ class Evidence(Base):
     percent: Mapped[Decimal | None] = mapped_column(Percent)
     success: Mapped[bool | None]
     verb: Mapped[str | None] = mapped_column(String(300))
+    authority: Mapped[str | None] = mapped_column(String(300))
     level: Mapped[Decimal | None] = mapped_column(Points)
     hours: Mapped[Decimal | None] = mapped_column(Points)
     expires_at: Mapped[datetime | None]

@@ -198,7 +198,7 @@ class Pull:
         if self.wanted.dry:
             return [self.dry_rows[name] for name in sorted(self.dry_rows)]
         with self.store.write() as session:
-            return runs.finish(session, self.run_id, status, messages, self.clock())
+            return runs.finish(session, self.run_id, status, messages, self.clock(), self.connector.token_until())
 
     @contextmanager
     def _unit(self) -> Iterator[Session]:

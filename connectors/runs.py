@@ -53,11 +53,19 @@ def new_stream_run(run_id: int, stream: str) -> StreamRun:
     return StreamRun(run_id=run_id, stream=stream, status=RUNNING, whole=True, **counts)
 
 
-def finish(session: Session, run_id: int, status: str, messages: Iterable[str], now: datetime) -> list[StreamRun]:
+def finish(
+    session: Session,
+    run_id: int,
+    status: str,
+    messages: Iterable[str],
+    now: datetime,
+    token_until: datetime | None = None,
+) -> list[StreamRun]:
     """Close the run; the rows of its streams. What the source gave notice of before it began is worked on now."""
     run = session.get_one(SyncRun, run_id)
     run.status, run.finished_at, run.heartbeat_at = status, now, now
     run.message = "\n".join(messages) or None
+    run.token_until = token_until
     if status != FAILED and run.kind != PART:
         session.execute(
             update(SourceNotice)

@@ -8,6 +8,7 @@ read whole counts its passes in the cursor's first place; `(2,)` is 'before the 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -172,6 +173,10 @@ class Connector(ABC):
     def choices(self) -> Mapping[str, Choice]:
         """By stream: the way it is read, and what that way does not show; also of streams that no way shows (way '')."""
         return {}
+
+    def token_until(self) -> datetime | None:
+        """When the token ends, where that is known."""
+        return None
 
     def usage(self) -> Usage:
         """How many requests were sent and how many bytes were read."""

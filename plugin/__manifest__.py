@@ -48,6 +48,13 @@
                 "others": True,
                 "right": "people.record",
             },
+            "person_tag": {
+                "what": "The tags that were put on them, from when until when.",
+                "why": "Requirements may be for everybody with a tag.",
+                "found": ["person:person_id"],
+                "erase": "delete",
+                "right": "people.record",
+            },
             "touched": {
                 "what": "That something about them is to be derived anew.",
                 "why": "It is taken off the list within seconds.",

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from plugin import mail_commands, privacy_commands
+from plugin import mail_commands, people_commands, privacy_commands
 from plugin.audit import Report, SealingKeys, accept_chains, sealed_tables, verify
 from plugin.audit.listing import COLUMNS, acts, as_cell, as_text, listed
 from plugin.cli import Context, actor, pass_context
@@ -21,6 +21,7 @@ def register(cli: click.Group) -> None:
     """Add the subcommands of the kernel that stand in no other module."""
     cli.add_command(audit)
     mail_commands.register(cli)
+    people_commands.register(cli)
     privacy_commands.register(cli)
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
-from ulid import ULID
 
 from plugin.models import Event, Person
-from plugin.store import chunks
+from plugin.store import chunks, insert_rows
+from plugin.ulids import ulids
+
+EVENT = ("id", "person_id", "sequence", "type", "subject", "occurred_at", "backfill", "data")
 
 
 @dataclass(frozen=True)
@@ -44,21 +46,11 @@ def append_events(session: Session, drafts: Sequence[EventDraft], now: datetime)
     for chunk in chunks(people):
         number.update(session.execute(select(Person.id, Person.event_sequence).where(Person.id.in_(chunk))).all())
     rows = []
-    for draft in drafts:
+    for draft, id_ in zip(drafts, ulids(now), strict=False):  # as many ids as there are drafts
         number[draft.person_id] += 1
-        rows.append(
-            {
-                "id": str(ULID.from_datetime(now)),
-                "person_id": draft.person_id,
-                "sequence": number[draft.person_id],
-                "type": draft.type,
-                "subject": draft.subject,
-                "occurred_at": now,
-                "backfill": draft.backfill,
-                "data": draft.data,
-            }
-        )
-    session.execute(insert(Event), rows)
+        sequence, about = number[draft.person_id], (draft.type, draft.subject)
+        rows.append((id_, draft.person_id, sequence, *about, now, draft.backfill, draft.data))
+    insert_rows(session, Event, EVENT, rows)
     newest = select(func.max(Event.sequence)).where(Event.person_id == Person.id).scalar_subquery()
     for chunk in chunks(people):
         session.execute(

@@ -125,6 +125,19 @@ class Assignment(Base):
     manager_number: Mapped[str | None] = mapped_column(String(100), index=True)
 
 
+class PersonTag(Base):
+    """A word by which people are told apart beside their place, such as first-aider, from one day until another (half open)."""
+
+    __tablename__ = "person_tag"
+    __table_args__ = (UniqueConstraint("person_id", "tag", "valid_from"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    tag: Mapped[str] = mapped_column(String(100), index=True)
+    valid_from: Mapped[date] = mapped_column(Date)
+    valid_until: Mapped[date | None] = mapped_column(Date)
+
+
 class Touched(Base):
     """A person about whom something changed that has not been derived yet."""
 

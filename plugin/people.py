@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
+from plugin import tags
 from plugin.models import Assignment, Department, Grade, Person, Position, Touched
 from plugin.store import among, chunks, inserting
 
@@ -28,6 +29,7 @@ class Employee:
     manager: str | None = None
     joined_on: date | None = None
     left_on: date | None = None
+    tags: frozenset[str] | None = None  # None: the authority says nothing about tags
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,11 @@ def record_employees(session: Session, employees: Sequence[Employee], today: dat
         session.execute(insert(Assignment), begun)
     touched |= _create(session, new, units, today, now)
     session.flush()
-    touch(session, touched)
+    retagged = tags.set_tags(
+        session, {employee.employee_number: employee.tags for employee in employees if employee.tags is not None}, today
+    )
+    updated += len(retagged - touched)
+    touch(session, touched | retagged)
     return Changes(created=len(new), updated=updated, unchanged=len(employees) - len(new) - updated)
 
 

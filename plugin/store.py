@@ -250,7 +250,7 @@ def insert_rows(session: Session, model: type[Base], columns: Sequence[str], row
     connection = session.connection()
     quote = connection.dialect.identifier_preparer.quote
     names = ", ".join(quote(name) for name in columns)
-    found = ((place, _processor(table.c[name].type, connection.dialect)) for place, name in enumerate(columns))
+    found = ((place, _written(table.c[name].type, connection.dialect)) for place, name in enumerate(columns))
     ready = _stored(rows, [(place, as_stored) for place, as_stored in found if as_stored is not _as_it_is])
     if connection.dialect.name == "sqlite":
         if given := [tuple(row) for row in ready]:
@@ -259,8 +259,8 @@ def insert_rows(session: Session, model: type[Base], columns: Sequence[str], row
         return
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(f"COPY {quote(table.name)} ({names}) FROM STDIN") as copy:
-        for row in ready:
-            copy.write_row(row)
+        for part in chunks(ready):
+            copy.write("".join(map(_copy_line, part)))
 
 
 def _stored(
@@ -276,6 +276,44 @@ def _stored(
 def _processor(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]:
     """What makes of a value what the driver takes for a column of this type."""
     return type_.dialect_impl(dialect).bind_processor(dialect) or _as_it_is
+
+
+def _written(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]:
+    """The same for a row that is inserted with many others, where JSON is quicker as a text than as the driver's own."""
+    if isinstance(type_.dialect_impl(dialect), JSON):
+        return _json_text
+    if isinstance(type_, UtcDateTime) and dialect.name == "postgresql":
+        return _moment_text
+    return _processor(type_, dialect)
+
+
+def _moment_text(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("a moment without a time zone must not reach the store")
+    return value.isoformat()
+
+
+def _copy_line(row: Sequence[Any]) -> str:
+    """A row as PostgreSQL's COPY reads it (its manual, COPY, 'Text Format')."""
+    return "\t".join([_copy_text(value) for value in row]) + "\n"
+
+
+def _copy_text(value: Any) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, (bytes, memoryview)):
+        return f"\\\\x{bytes(value).hex()}"
+    text = str(value)
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if text.isprintable():
+        return text
+    return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+_json_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _as_it_is(value: Any) -> Any:

@@ -52,6 +52,7 @@ class MoodleClient:
         self.url = url.rstrip("/")
         self._token = token
         self._http = http
+        self.token_until = 0  # when the token ends, in Unix seconds, once the plugin has said it
 
     def __repr__(self) -> str:
         return f"MoodleClient({self.url!r})"

@@ -1,6 +1,7 @@
 """The Moodle connector: one site, one token, and for each stream the best way that the site offers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 
 from connectors.http import HttpClient
@@ -19,6 +20,7 @@ from connectors.moodle.settings import MoodleSettings
 from connectors.moodle.ways import FUNCTIONS as BY_FUNCTIONS
 from connectors.moodle.ways import PLUGIN, REPORT, Offer, choose
 from connectors.streams import Choice, Connector, Finding, Stream, Usage
+from plugin.moments import start_of_day
 from plugin.settings import Settings
 
 __all__ = ["FUNCTIONS", "MoodleConnector"]
@@ -36,6 +38,7 @@ class MoodleConnector(Connector):
     def __init__(self, source: str, settings: MoodleSettings, home: Settings) -> None:
         super().__init__(source)
         self._settings = settings
+        self._zone = home.organisation.zone
         self._http = HttpClient(
             timeout=settings.timeout_seconds,
             tries=settings.tries,
@@ -110,6 +113,12 @@ class MoodleConnector(Connector):
         yield from check_plugin(self.client, self._offer(PLUGIN), self.source, self.store, signs)
         if REPORT in self._settings.ways and (REPORT in ways or PLUGIN not in ways):
             yield from check_reports(self.client, self._settings)
+
+    def token_until(self) -> datetime | None:
+        """The earlier of what the settings say and what the plugin said in this pull."""
+        given, said = self._settings.token_until, self.client.token_until
+        ends = [] if given == "unknown" else [start_of_day(given, self._zone)]
+        return min([*ends, datetime.fromtimestamp(said, UTC)] if said else ends, default=None)
 
     def usage(self) -> Usage:
         """What was asked of the site so far."""

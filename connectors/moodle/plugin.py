@@ -21,7 +21,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Info:
-    """What the plugin says of itself: its version, its clock, and how far its change log reaches (0: it is empty)."""
+    """What the plugin says of itself: its version, its clock, and how far its change log reaches (0: it is empty).
+
+    `token_until` is when the token ends, in Unix seconds; 0 where it does not.
+    """
 
     version: int
     release: str
@@ -30,6 +33,7 @@ class Info:
     first: int
     last: int
     features: frozenset[str]
+    token_until: int
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class Plugin:
         function = PREFIX + "info"
         answer = self.client.call(function)
         try:
-            return Info(
+            info = Info(
                 version=int(answer["version"]),
                 release=str(answer["release"]),
                 time=int(answer["time"]),
@@ -98,9 +102,12 @@ class Plugin:
                 first=int(answer["firstchange"]),
                 last=int(answer["lastchange"]),
                 features=frozenset(answer.get("features", ())),
+                token_until=int(answer.get("tokenuntil", 0)),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             raise _unusable(function) from None
+        self.client.token_until = info.token_until
+        return info
 
     @cached_property
     def course_ids(self) -> list[int]:

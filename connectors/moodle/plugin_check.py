@@ -14,7 +14,7 @@ from connectors.moodle.ways import PLUGIN, Offer
 from connectors.streams import Finding
 from plugin.store import Store
 
-OLDEST = 2026112302  # the plugin's first version, whose answers are read here
+OLDEST = 2026112303  # the plugin's first version, whose answers are read here
 RELEASE = "0."  # releases that begin like this answer what is read here
 LATE = timedelta(minutes=15)  # Moodle's cron sends notices within a minute or two
 

@@ -1,5 +1,6 @@
 """`[sources.NAME]` of a Moodle site."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -18,6 +19,8 @@ class MoodleSettings(StrictModel):
 
     url: Annotated[str, Field(pattern="^https?://")]
     token: SecretReference
+    # The day on which the token ends, where the site does not say it.
+    token_until: date | Literal["unknown"] = "unknown"  # noqa: S105 - it is none
     timeout_seconds: Annotated[float, Field(gt=0)] = 120
     tries: Annotated[int, Field(ge=1, le=10)] = 4
     connections: Annotated[int, Field(ge=1, le=4)] = 3

@@ -1,7 +1,8 @@
 """The roster connector: one CSV file with a line per employee.
 
 Columns: employee_number, name, email, department, position, grade, manager (an employee number), joined, left
-(days as 2026-11-23). The first two must be there; other columns are passed over. The file is read as UTF-8, with
+(days as 2026-11-23), tags (separated by semicolons; where the column stands, it decides which tags people have). The first
+two must be there; other columns are passed over. The file is read as UTF-8, with
 or without a byte order mark.
 """
 
@@ -15,7 +16,8 @@ from typing import Any
 from connectors import parse
 from connectors.records import EmployeeRecord
 from connectors.streams import Connector, Cursor, Finding, Page, Raw, Stream, pass_number
-from plugin.errors import RecordRefusedError, SourceRefusedError
+from plugin import tags
+from plugin.errors import RecordRefusedError, RefusedError, SourceRefusedError
 from plugin.people import Employee
 from plugin.settings import Settings, StrictModel
 
@@ -85,6 +87,7 @@ class Employees(Stream):
             manager=manager,
             joined_on=joined,
             left_on=left,
+            tags=_tags(raw) if "tags" in raw else None,
         )
 
     def _raw(self, line: Mapping[str, Any], counts: Mapping[str, int]) -> Raw:
@@ -117,6 +120,15 @@ class Employees(Stream):
             ) from None
         except csv.Error as error:
             raise SourceRefusedError(f"The roster {self._path} is not CSV: {error}.") from None
+
+
+def _tags(raw: Mapping[str, Any]) -> frozenset[str]:
+    """The tags in a cell. Raises RecordRefusedError for one that cannot be used."""
+    texts = (text for text in tags.SEPARATORS.split(parse.text(raw, "tags", 2000) or "") if text.strip())
+    try:
+        return frozenset(tags.checked(text) for text in texts)
+    except RefusedError as error:
+        raise RecordRefusedError(f"The field 'tags': {error}") from None
 
 
 class RosterConnector(Connector):

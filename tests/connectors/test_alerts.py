@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from connectors.alerts import troubles
 from connectors.models import StreamRun, SyncRun
@@ -166,3 +167,18 @@ def test_pulls_of_changes_hide_no_failing_stream(home: Installation) -> None:
         for _ in range(4):
             pull(home, DONE, kind=CHANGES, users=DONE)
     assert [(trouble.kind, trouble.name) for trouble in found(home)] == [("stream", "lms, grades")]
+
+
+@pytest.mark.parametrize(("days", "alerts"), [(15, 0), (14, 1), (3, 1), (-1, 1)])
+def test_a_token_that_ends_soon(home: Installation, days: int, alerts: int) -> None:
+    """Fourteen days before a source's token ends there is an alert; the newest pull that was told counts."""
+    now = home.clock()
+    pull(home, DONE)
+    pull(home, DONE)
+    pull(home, DONE)
+    with home.store.write() as session:
+        first, second, _ = session.scalars(select(SyncRun).order_by(SyncRun.id))
+        first.token_until, second.token_until = now - 100 * HOUR, now + timedelta(days=days) + 3 * HOUR
+    found = list(troubles(home))
+    assert [(one.kind, one.name) for one in found] == [("token", "lms")] * alerts
+    assert not alerts or f"{(now + timedelta(days=days)).year}" in found[0].reason

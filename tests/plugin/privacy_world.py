@@ -32,11 +32,13 @@ from connectors.records import (
     UserRecord,
 )
 from connectors.storing import Moment, store_records
+from metrics.certification.assessment_models import Assessment, CertificateFile
 from metrics.certification.engine import derive_due
 from metrics.certification.models import CertificationRule, Decision, Requirement
 from metrics.certification.promotion import Proposal, propose
 from metrics.certification.requirements import add_requirement
 from metrics.certification.rules import import_rule
+from metrics.reminder_models import Reminder, TeamDigest
 from metrics.tasks import terms_of
 from plugin import accounts
 from plugin.audit import Report, SealingKeys, record_act, seal_waiting, sealed_tables, verify
@@ -45,6 +47,7 @@ from plugin.mail.queue import Draft, queue_mails
 from plugin.models import Person, SignInLink
 from plugin.people import Employee
 from plugin.privacy import proposals
+from plugin.tags import add_tag
 from webhooks.fanout import fan_out
 from webhooks.models import Attempt, Endpoint, Message
 
@@ -127,7 +130,10 @@ def build(home: Installation) -> World:
         session.execute(update(CertificationRule).values(created_by="petronella.login"))
         wanted = Requirement(certification="FIRE", kind="promotion", position_code="Leader", starts_on=date(2020, 1, 1))
         add_requirement(session, wanted, "command:test", home.clock())
+        by_name = Requirement(certification="FIRE", kind="promotion", starts_on=date(2030, 1, 1))
+        add_requirement(session, by_name, "command:test", home.clock(), [HER, HIS])
         for number in (HER, HIS):
+            add_tag(session, number, "first-aider", date(2026, 1, 1), None, "command:test", home.clock())
             propose(
                 session, Proposal(f"HR-{number}", number, "promotion", date(2027, 1, 1), None, "Leader"), home.clock()
             )
@@ -156,6 +162,32 @@ def build(home: Installation) -> World:
                 Decision(
                     person_id=ids[number], certification="FIRE", kind="exempt", state="decided", reason=f"{number} asked.",
                     proposed_by="petronella.login", proposed_role="hr", proposed_at=home.clock(),
+                )
+            )  # fmt: skip
+        for number in (HER, HIS):
+            session.add(
+                Reminder(
+                    person_id=ids[number], certification="FIRE", about="duty", before="P7D", ends_at=home.clock(),
+                    due_at=home.clock(), recorded_at=home.clock(), outcome="queued",
+                )
+            )  # fmt: skip
+            session.add(
+                TeamDigest(
+                    person_id=ids[number], week=date(2026, 11, 23), recorded_at=home.clock(), lines=1, outcome="queued"
+                )
+            )
+        for number in (HER, HIS):
+            file = CertificateFile(
+                person_id=ids[number], name=f"{number}.pdf", media_type="application/pdf", size=9, sha256=number.ljust(64),
+                stored_at=home.clock(), content=f"%PDF {number}".encode(),
+            )  # fmt: skip
+            session.add(file)
+            session.flush()
+            session.add(
+                Assessment(
+                    person_id=ids[number], assessment="FIRE-DRILL", state="recorded", achieved_at=home.clock(),
+                    note=f"{number} put it out.", file_id=file.id, entered_by="petronella.login",
+                    entered_name="Petronella Quist", entered_role="assessor", entered_at=home.clock(),
                 )
             )  # fmt: skip
         for number in (HER, HIS):
@@ -293,5 +325,6 @@ CHANGED = {
     "assignment": {"manager_number"},
     "linking_act": {"actor", "from_person_id", "reason"},
     "certification_decision": {"proposed_by"},
+    "assessment": {"entered_by", "entered_name"},
 }
 DAY = timedelta(days=1)

@@ -248,6 +248,7 @@ def test_alert_waits_for_somebody_who_can_be_told(home: Installation, inbox: Inb
     [
         ("source", "The source x fails", "数据源 x 出现故障"),
         ("stream", "A part of a source fails: x", "数据源的一部分出现故障：x"),
+        ("token", "The token of the source x ends soon", "数据源 x 的令牌即将到期"),
         ("endpoint", "The endpoint x fails", "端点 x 出现故障"),
         ("deliveries", "Messages to the endpoint x were given up", "发往端点 x 的消息已放弃发送"),
         ("schedule", "The scheduled work x fails", "计划任务 x 出现故障"),

@@ -439,6 +439,10 @@ def test_store_of_an_earlier_version_is_upgraded(
             "INSERT INTO evidence (person_id, origin, source, user_key, kind, object, achieved_at, recorded_at) "
             "VALUES (7, 'completion:1', 'moodle', '3', 'completed', 'CRS-1', :at, :at)",
             "INSERT INTO certification_rule (code, version, text, created_at, created_by) VALUES ('F', 1, '-', :at, 'me')",
+            "INSERT INTO requirement (certification, kind, position_code, starts_on, due_within) "
+            "VALUES ('F', 'duty', 'Operator', '2026-01-01', 'P90D')",
+            "INSERT INTO promotion (promotion_id, person_id, kind, effective_on, proposed_at, closed_at, requirements) "
+            "VALUES ('PR-1', 7, 'pay', '2026-02-01', :at, :at, '[]')",
         ):
             session.execute(text(statement), {"at": at})
     config = tmp_path / "config.toml"
@@ -461,10 +465,23 @@ def test_store_of_an_earlier_version_is_upgraded(
         person = session.execute(text("SELECT employee_number, name FROM person")).one()
         evidence = session.execute(text("SELECT person_id, origin, object FROM evidence")).one()
         rules = session.execute(text("SELECT code, version, created_by FROM certification_rule")).all()
+        required = session.execute(
+            text(
+                "SELECT certification, kind, position_code, grade_code, tag, due_within, with_children FROM requirement"
+            )
+        ).one()
+        decided = session.execute(text("SELECT promotion_id, kind, decided FROM promotion")).one()
+        session.execute(
+            text(
+                "INSERT INTO requirement (certification, kind, tag, starts_on) VALUES ('F', 'duty', 'night', '2026-01-01')"
+            )
+        )
         prints = dict(session.execute(select(InstalledAddon.name, InstalledAddon.footprint)).all())
         gaps = [differences(session.connection(), addon, home.addons) for addon in home.addons.values()]
     assert tuple(person) == ("N7", "A person")
     assert tuple(evidence) == (7, "completion:1", "CRS-1")
     assert [tuple(rule) for rule in rules] == [("F", 1, "me")]
+    assert tuple(required) == ("F", "duty", "Operator", None, None, "P90D", False)
+    assert tuple(decided) == ("PR-1", "pay", None)
     assert "evidence" in prints["connectors"]["tables"]
     assert not any(gaps)

@@ -55,6 +55,9 @@ DELIVERIES = only("administrator", "operator", "hr", "auditor")
 FIGURES = only("administrator", "coordinator", "hr", "manager", "auditor")
 MAIL = only("administrator", "operator")
 AUDIT = only("administrator", "hr", "auditor")
+RULES = only("coordinator", "hr", "manager", "auditor", "employee")
+ENTRIES = only("coordinator", "assessor", "employee", "auditor")
+ASSESSORS = only("coordinator", "assessor")
 PAGES: dict[tuple[str, str], tuple[str, int, frozenset[str]]] = {
     ("GET", "plugin.sign_in"): ("/sign-in", 200, OPEN),
     ("POST", "plugin.sign_in"): ("/sign-in", 422, OPEN),
@@ -118,25 +121,64 @@ PAGES: dict[tuple[str, str], tuple[str, int, frozenset[str]]] = {
         200,
         only("administrator", "coordinator", "hr", "auditor"),
     ),
+    ("GET", "assessments.listing"): ("/assessments", 200, ENTRIES),
+    ("GET", "assessments.one"): ("/assessments/999", 404, ENTRIES),
+    ("GET", "assessments.file"): ("/assessments/999/file", 404, ENTRIES),
+    ("GET", "assessments.enter"): ("/assessments/enter", 200, ASSESSORS),
+    ("POST", "assessments.enter"): ("/assessments/enter", 422, ASSESSORS),
+    ("GET", "assessments.correct"): ("/assessments/999/correct", 404, ASSESSORS),
+    ("POST", "assessments.correct"): ("/assessments/999/correct", 404, ASSESSORS),
+    ("POST", "assessments.settle"): ("/assessments/999/approve", 404, ASSESSORS),
+    ("GET", "assessments.hand_in"): ("/assessments/hand-in", 200, only("employee")),
+    ("POST", "assessments.hand_in"): ("/assessments/hand-in", 422, only("employee")),
+    ("GET", "reminders.reminders"): ("/reminders", 200, only("coordinator", "hr", "auditor")),
+    ("GET", "decisions.listing"): ("/decisions", 200, only("coordinator", "hr", "auditor")),
+    ("GET", "decisions.one"): ("/decisions/999", 404, only("coordinator", "hr", "auditor")),
+    ("POST", "decisions.settle"): ("/decisions/999/accept", 404, only("hr")),
+    ("GET", "decisions.decide"): ("/people/E40/decide", 200, only("hr")),
+    ("POST", "decisions.decide"): ("/people/E40/decide", 422, only("hr")),
+    ("GET", "decisions.propose"): ("/people/E40/propose", 200, only("coordinator")),
+    ("POST", "decisions.propose"): ("/people/E40/propose", 422, only("coordinator")),
+    ("GET", "rules.listing"): ("/rules", 200, RULES),
+    ("GET", "rules.rule"): ("/rules/of/FORKLIFT", 200, RULES),
+    ("GET", "rules.apply"): ("/rules/apply/FORKLIFT", 422, only("coordinator")),
+    ("POST", "rules.apply"): ("/rules/apply/FORKLIFT", 422, only("coordinator")),
+    ("GET", "rule_composing.begin"): ("/rules/compose", 200, only("coordinator")),
+    ("POST", "rule_composing.act"): ("/rules/compose", 422, only("coordinator")),
     ("GET", "metrics.figures"): ("/figures", 200, FIGURES),
     ("GET", "metrics.figure_people"): ("/figures/coverage/denominator", 200, FIGURES - {"administrator"}),
     ("GET", "metrics.promotions"): ("/promotions", 200, only("coordinator", "hr", "manager", "employee", "auditor")),
+    ("GET", "promotions.new"): ("/promotions/new", 200, only("hr")),
+    ("POST", "promotions.new"): ("/promotions/new", 422, only("hr")),
+    ("GET", "promotions.record"): ("/promotions/HR-E40", 200, only("coordinator", "hr", "auditor")),
+    ("POST", "promotions.close"): ("/promotions/NONE/close", 404, only("hr")),
+    ("GET", "requirements.listing"): (
+        "/requirements",
+        200,
+        only("coordinator", "hr", "manager", "employee", "auditor"),
+    ),
+    ("GET", "requirements.new"): ("/requirements/new", 200, only("coordinator")),
+    ("POST", "requirements.new"): ("/requirements/new", 422, only("coordinator")),
+    ("POST", "requirements.end"): ("/requirements/999/end", 404, only("coordinator")),
     ("GET", "webhooks.deliveries"): ("/deliveries", 200, DELIVERIES),
     ("GET", "webhooks.delivery"): ("/deliveries/1", 200, DELIVERIES),
     ("POST", "webhooks.retry"): ("/deliveries/1/retry", 302, only("administrator", "operator")),
 }
 # Somebody who has the right about others only is told that there is no such person.
 ABSENT = {
+    ("GET", "promotions.record"): {"manager", "employee"},
     ("GET", "metrics.person"): {"manager", "employee"},
     ("GET", "metrics.explanation"): {"manager", "employee"},
 }
 # Every call of the API: its path here, what it answers with the right scope, and that scope.
 CALLS: dict[tuple[str, str], tuple[str, int, str]] = {
+    ("GET", "certifications_api.every"): ("/api/v1/people/NONE/certifications", 404, "certifications:read"),
+    ("GET", "certifications_api.one"): ("/api/v1/people/NONE/certifications/FIRE", 404, "certifications:read"),
     ("POST", "promotions_api.propose"): ("/api/v1/promotions", 400, "promotions:write"),
     ("POST", "promotions_api.close"): ("/api/v1/promotions/NONE/close", 404, "promotions:write"),
     ("GET", "promotions_api.answer"): ("/api/v1/promotions/NONE", 404, "promotions:write"),
 }
-SCOPES = ("promotions:write", "something:else")
+SCOPES = ("certifications:read", "promotions:write", "something:else")
 # Calls that prove by their own signature who sent them: neither a session nor a token opens them.
 SIGNED = {("POST", "notices.events"): "/api/v1/sources/lms/events"}
 
@@ -392,7 +434,11 @@ def test_account_that_is_nobodys_has_no_people(visit: Callable[..., FlaskClient]
     client = visit(role, employee=None)
     paths = ("/people", "/people/E10", "/promotions", "/figures", "/people/E10/certifications/FORKLIFT")
     assert {client.get(path).status_code for path in paths} == {403}
-    assert "There is nothing here for your roles." in client.get("/").text
+    home = client.get("/").text
+    if role == "manager":  # managers see what all rules ask, and of whom
+        assert re.findall(r'<h2><a href="([^"]+)"', home) == ["/rules", "/requirements"]
+    else:
+        assert "There is nothing here for your roles." in home
 
 
 def test_assessor_sees_people_narrowly(visit: Callable[..., FlaskClient]) -> None:

@@ -44,6 +44,7 @@ class Organisation:
         self.anchor = anchor
         self.now = int(anchor.timestamp())
         self.log = ChangeLog(lambda: self.now)
+        self.token_until = 0
         self.employees: dict[str, Employee] = {
             employee.number: employee for employee in employees(people, seed, anchor.date())
         }

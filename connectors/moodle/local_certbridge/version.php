@@ -25,7 +25,7 @@
 defined('MOODLE_INTERNAL') || die();
 
 $plugin->component = 'local_certbridge';
-$plugin->version = 2026112302;
+$plugin->version = 2026112303;
 $plugin->release = '0.1.0';
 $plugin->requires = 2022112800; // Moodle 4.1.
 $plugin->supported = [401, 501];

@@ -22,6 +22,7 @@ from connectors.models import (
     StreamRun,
     StreamState,
     SurveyAnswer,
+    SyncRun,
 )
 from connectors.moodle.connector import MoodleConnector
 from connectors.moodle.demo.access import PASS_MARKS, PLUGIN
@@ -388,3 +389,14 @@ def test_without_the_plugin_the_next_best_way_is_taken_and_said(tmp_path: Any) -
         connector = site.connector(PLUGIN.token)
         assert {one.lacking["plugin"] for one in connector.choices().values()} == {"not_installed"}
         connector.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "ends"),
+    [({}, datetime(2027, 3, 1, tzinfo=UTC)), ({"token_until": "2027-02-01"}, datetime(2027, 2, 1, tzinfo=UTC))],
+)
+def test_when_the_token_ends_is_known(way: Way, settings: dict[str, Any], ends: datetime) -> None:
+    """A pull that reads everything is told by the plugin when its token ends; the settings may name an earlier day."""
+    way.organisation.token_until = int(datetime(2027, 3, 1, tzinfo=UTC).timestamp())
+    way.pull(full=True, **settings)
+    assert way.book.all(SyncRun)[-1].token_until == ends

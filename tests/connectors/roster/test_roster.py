@@ -8,7 +8,7 @@ import pytest
 from connectors.models import Quarantined
 from connectors.roster.connector import RosterConnector, RosterSettings
 from connectors.sync import SyncResult
-from plugin.models import Assignment, Department, Grade, Person, Position
+from plugin.models import Assignment, Department, Grade, Person, PersonTag, Position
 from plugin.settings import Settings
 from tests.connectors.book import ZONE, Book
 
@@ -190,3 +190,15 @@ def test_who_is_not_in_the_file_any_more_stays(book: Book, path: Path) -> None:
         assert pull(book, path, lines("E1,One")).status == "done"
     assert numbers(book) == ["E1", "E2"]
     assert book.one(Person, employee_number="E2").left_on is None
+
+
+def test_tags_are_those_of_the_column_where_there_is_one(either: Book, path: Path) -> None:
+    """Tags are separated by semicolons; without the column they stay, and an unusable one leaves its line waiting."""
+    pull(either, path, "employee_number,name,tags\nE1,Anna,first-aider; 夜班；night;\nE2,Bo,\n")
+    assert sorted(row.tag for row in either.all(PersonTag)) == ["first-aider", "night", "夜班"]
+    pull(either, path, lines("E1,Anna,,,,,,,", "E2,Bo,,,,,,,"))
+    assert {row.valid_until for row in either.all(PersonTag)} == {None}
+    pull(either, path, f"employee_number,name,tags\nE1,Anna,{'x' * 101}\nE2,Bo,night\n")
+    assert list(waiting(either)) == ["employee:E1"]
+    assert "The field 'tags'" in waiting(either)["employee:E1"]
+    assert len(either.all(PersonTag)) == 4

@@ -14,7 +14,7 @@ from connectors.moodle.demo.registry import JSON, Call, registry
 
 MOST_ROWS = 20_000
 MOST_NAMED = 500
-VERSION = 2026112302
+VERSION = 2026112303
 
 Reader = Callable[[Call], list[JSON]]
 
@@ -102,6 +102,7 @@ def get_info(call: Call, _arguments: JSON) -> JSON:
         "firstchange": organisation.log.first,
         "lastchange": organisation.log.last,
         "features": ["courseids"],
+        "tokenuntil": organisation.token_until,
         "counts": {name: len(STREAMS[name][0](call)) for name in counted},
     }
 

@@ -172,7 +172,8 @@ class observer_test extends \advanced_testcase {
         $course = $this->getDataGenerator()->create_course();
         $user = $this->getDataGenerator()->create_and_enrol($course);
         $instance = $this->getDataGenerator()->create_module('assign', ['course' => $course->id]);
-        $assign = new \assign(\context_module::instance($instance->cmid), get_coursemodule_from_id('assign', $instance->cmid), $course);
+        $cm = get_coursemodule_from_id('assign', $instance->cmid);
+        $assign = new \assign(\context_module::instance($cm->id), $cm, $course);
         $given = (object) [
             'grade' => 80, 'attemptnumber' => -1, 'addattempt' => 0, 'sendstudentnotifications' => 0, 'workflowstate' => '',
             'applytoall' => 0,

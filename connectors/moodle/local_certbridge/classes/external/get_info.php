@@ -80,7 +80,25 @@ class get_info extends external_api {
             'lastchange' => (int) $log->lastid,
             'counts' => $counts,
             'features' => self::FEATURES,
+            'tokenuntil' => self::token_until(),
         ];
+    }
+
+    /**
+     * When the token that asks ends, or its user's leave to use the service.
+     *
+     * @return int the earlier of both, 0 if neither ends
+     */
+    private static function token_until(): int {
+        global $DB;
+        $sql = 'SELECT t.validuntil, su.validuntil AS useruntil
+                  FROM {external_tokens} t
+             LEFT JOIN {external_services_users} su
+                    ON su.externalserviceid = t.externalserviceid AND su.userid = t.userid
+                 WHERE t.token = ?';
+        $found = $DB->get_record_sql($sql, [optional_param('wstoken', '', PARAM_ALPHANUM)], IGNORE_MULTIPLE);
+        $ends = $found ? array_filter([(int) $found->validuntil, (int) $found->useruntil]) : [];
+        return $ends ? min($ends) : 0;
     }
 
     /**
@@ -99,6 +117,7 @@ class get_info extends external_api {
             'firstchange' => new external_value(PARAM_INT, 'lowest id in the change log, 0 while it is empty'),
             'lastchange' => new external_value(PARAM_INT, 'highest id in the change log, 0 while it is empty'),
             'counts' => new external_single_structure(array_fill_keys(array_keys(self::COUNTED), $count)),
+            'tokenuntil' => new external_value(PARAM_INT, 'when the token that asks ends, 0 if it does not'),
             'features' => new external_multiple_structure(new external_value(PARAM_RAW, 'what later versions can do beside')),
         ]);
     }
