@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
@@ -13,29 +13,47 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import Forbidden
 
-from connectors.models import Activity, Course, Evidence
+from connectors.models import Course, Evidence
 from connectors.words import STREAMS
-from metrics import charts, explained
+from metrics import (
+    assessment_controllers,
+    certifications_api,
+    charts,
+    decision_controllers,
+    explained,
+    promotion_controllers,
+    reminder_controllers,
+    requirement_controllers,
+    rule_composing,
+    rule_controllers,
+)
+from metrics.certification.assessment_models import Assessment
 from metrics.certification.explain import explain
 from metrics.certification.models import Holding, Promotion
+from metrics.certification.promotion import from_now_on
 from metrics.figures import registry
 from metrics.figures.figure import Figure
 from metrics.figures.periods import Period
 from metrics.figures.question import Question
+from metrics.reminder_listing import last_reminded
 from metrics.words import (
     ELIGIBILITIES,
     KINDS,
+    OWN_SOURCES,
+    POPULATION_NAMES,
     PROMOTION_KINDS,
     SIDES,
     STATUSES,
     certification_names,
     eligibility_badge,
     lacking,
+    note_in_words,
+    roles_in_words,
     status_badge,
 )
 from plugin.errors import NotFoundError, RefusedError
 from plugin.models import Assignment, Department, Grade, Person, Position
-from plugin.moments import parse_moment
+from plugin.moments import parse_moment, start_of_day
 from plugin.paging import Paging
 from plugin.people import employed_on, standing_on
 from plugin.store import chunks
@@ -43,12 +61,27 @@ from plugin.web import MenuEntry, about, installation, language, needs, share, t
 
 blueprint = Blueprint("metrics", __name__, template_folder="templates")
 
-BLUEPRINTS = [blueprint]
+BLUEPRINTS = [
+    blueprint,
+    assessment_controllers.blueprint,
+    decision_controllers.blueprint,
+    promotion_controllers.blueprint,
+    reminder_controllers.blueprint,
+    requirement_controllers.blueprint,
+    rule_controllers.blueprint,
+    rule_composing.blueprint,
+    certifications_api.blueprint,
+]
 MENU = [
     MenuEntry("My certifications", "metrics.own", "people.see", personal=True),
     MenuEntry("People", "metrics.people", "people.list"),
+    MenuEntry("Assessments", "assessments.listing", "assessments.see"),
+    MenuEntry("Decisions", "decisions.listing", "awards.see"),
+    MenuEntry("Rules", "rules.listing", "rules.see"),
+    MenuEntry("Requirements", "requirements.listing", "rules.see"),
     MenuEntry("Figures", "metrics.figures", "figures.see"),
     MenuEntry("Promotions", "metrics.promotions", "promotions.see"),
+    MenuEntry("Reminders", "reminders.reminders", "awards.see"),
 ]
 
 
@@ -127,10 +160,16 @@ def person(number: str) -> ResponseReturnValue:
             holdings=_holdings(session, [found.id]).get(found.id, []),
             names=certification_names(session, language()),
             evidence=evidence,
-            objects=_titles(session, (piece.object for piece in evidence)),
+            reminded=last_reminded(session, found.id) if whole_record else {},
+            objects=explained.titles_of(session, (piece.object for piece in evidence)),
             kinds=KINDS,
+            sources=OWN_SOURCES,
             paging=paging,
             status_badge=status_badge,
+            joined_at=_start_of(found.joined_on),
+            left_at=_start_of(found.left_on),
+            entries=_entries(session, [piece.id for piece in evidence]),
+            own=g.account.person_id == found.id,
         )
 
 
@@ -147,18 +186,21 @@ def explanation(number: str, code: str) -> ResponseReturnValue:
         raise RefusedError(gettext("%(text)s is not a day; write it as 2026-03-01.", text=asked)) from None
     with home.store.read() as session:
         found = _person(session, number, "people.record")
-        answer = explain(session, number, code, as_of, zone, now)
+        answer = explain(session, number, code, as_of, zone)
         names = certification_names(session, language())
-        titles = {**_titles(session, explained.objects_of(answer)), **names}
+        titles = {**explained.titles_of(session, explained.objects_of(answer)), **names}
     return render_template(
         "metrics/explanation.html",
         person=found,
+        own=g.account.person_id == found.id,
+        roles=roles_in_words,
         code=code,
         names=names,
         titles=titles,
         answer=answer,
         asked=as_of.astimezone(zone).date().isoformat() if asked else "",
         kinds=KINDS,
+        populations=POPULATION_NAMES,
         sections=explained.SECTIONS,
         bases=explained.BASES,
         dates=explained.DATES,
@@ -256,11 +298,12 @@ def promotions() -> ResponseReturnValue:
         return render_template(
             "metrics/promotions.html",
             promotions=[
-                (promotion, person, [_line(line) for line in promotion.requirements]) for promotion, person in rows
+                (promotion, person, [_line(line) for line in _as_read(promotion)]) for promotion, person in rows
             ],
             units=_unit_names(session, [promotion for promotion, _ in rows]),
             names=certification_names(session, language()),
             kinds=PROMOTION_KINDS,
+            note_in_words=note_in_words,
             eligibilities=ELIGIBILITIES,
             eligibility_badge=eligibility_badge,
             status_badge=status_badge,
@@ -301,6 +344,14 @@ def _periods() -> list[str]:
     return [*years, *quarters, *(f"{day.year}-{month:02}" for month in range(1, day.month + 1))]
 
 
+def _as_read(promotion: Promotion) -> Sequence[dict[str, Any]]:
+    """A record's lines: of an open one as they are now, of a closed one as they were."""
+    home = installation()
+    if promotion.closed_at is not None:
+        return promotion.requirements
+    return from_now_on(promotion.requirements, home.clock(), home.settings.organisation.zone)
+
+
 def _line(line: dict[str, Any]) -> dict[str, Any]:
     """A requirement of a promotion record's answer, with its moments read."""
     zone = installation().settings.organisation.zone
@@ -309,7 +360,9 @@ def _line(line: dict[str, Any]) -> dict[str, Any]:
         "certification": line["certification"],
         "status": line.get("status"),
         "until": parse_moment(line["held_until"], zone) if line.get("held_until") else None,
-        "missing": [lacking(text) for text in ([missing] if isinstance(missing, str) else missing)],
+        "missing": [
+            explained.sentence(lacking(text), zone) for text in ([missing] if isinstance(missing, str) else missing)
+        ],
         "earliest": parse_moment(line["earliest"], zone) if line.get("earliest") else None,
     }
 
@@ -320,6 +373,17 @@ def _person(session: Session, number: str, right: str) -> Person:
     if found is None:
         raise NotFoundError(gettext("There is no employee with the number %(number)s.", number=number))
     return found
+
+
+def _start_of(day: date | None) -> datetime | None:
+    return start_of_day(day, installation().settings.organisation.zone) if day is not None else None
+
+
+def _entries(session: Session, evidence_ids: list[int]) -> dict[int, int]:
+    """The assessor's entries of these pieces of evidence, for whoever may see them."""
+    query = select(Assessment.evidence_id, Assessment.id).join(Person, Person.id == Assessment.person_id)
+    query = query.where(Assessment.evidence_id.in_(evidence_ids), assessment_controllers.visible())
+    return {evidence_id: entry_id for evidence_id, entry_id in session.execute(query) if evidence_id is not None}
 
 
 def _is_about(session: Session, right: str, person: Person) -> bool:
@@ -401,16 +465,6 @@ def _manager(session: Session, number: str | None) -> Any:
     """The manager's name, and whether the reader may open their page; None when there is none."""
     query = select(Person.name, about("people.see").label("opens")).where(Person.employee_number == number)
     return session.execute(query).one_or_none() if number else None
-
-
-def _titles(session: Session, objects: Iterable[str]) -> dict[str, str]:
-    """What the sources call courses and activities, by object."""
-    titles: dict[str, str] = {}
-    for chunk in chunks(set(objects)):
-        for model in (Activity, Course):
-            query = select(model.object, model.name).where(model.object.in_(chunk), model.name.is_not(None))
-            titles.update(_names(session, query))
-    return titles
 
 
 def _unit_names(session: Session, records: Iterable[Promotion]) -> dict[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The lines of `metrics` on the start page and in `certbridge status`: certifications and promotion records."""
+"""The lines of `metrics` on the start page and in `certbridge status`: certifications, promotion records, what waits."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,7 +7,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from metrics.certification.models import Holding, Promotion
+from metrics.certification.assessment_entries import HANDED_IN
+from metrics.certification.assessment_models import Assessment
+from metrics.certification.decisions import PROPOSED
+from metrics.certification.models import Decision, Holding, Promotion
 from plugin.summaries import Summary
 
 STATUSES = (
@@ -26,9 +29,15 @@ UNANSWERED = "not answered yet"
 
 
 def summaries(session: Session, now: datetime) -> list[Summary]:
-    """Where people stand with their certifications, and what the open promotion records were answered."""
+    """Where people stand with their certifications, what the open promotion records were answered; what waits, if any."""
     holdings = select(Holding.status, func.count()).group_by(Holding.status)
     records = select(Promotion.eligibility, func.count()).where(Promotion.closed_at.is_(None))
+    certificates = select(func.count()).where(Assessment.state == HANDED_IN)
+    proposals = select(func.count()).where(Decision.state == PROPOSED)
+    waiting = [
+        Summary("Certificates to approve", session.scalar(certificates) or 0, {}, "assessments.listing"),
+        Summary("Proposals to decide", session.scalar(proposals) or 0, {}, "decisions.listing"),
+    ]
     return [
         _summary("Certifications", session.execute(holdings), STATUSES, "metrics.people"),
         _summary(
@@ -37,6 +46,7 @@ def summaries(session: Session, now: datetime) -> list[Summary]:
             (*ELIGIBILITIES, UNANSWERED),
             "metrics.promotions",
         ),
+        *(summary for summary in waiting if summary.count),
     ]
 
 

@@ -10,14 +10,30 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext, lazy_gettext, ngettext
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from connectors.models import Activity, Course
 from metrics.words import KINDS
 from plugin.moments import Duration, parse_moment
+from plugin.store import chunks
 from plugin.web import moment
 
 TARGETS = ("course", "activity", "badge", "competency", "code", "assessment", "object")
 
 UNITS = ("years", "months", "weeks", "days", "hours", "minutes", "seconds")
+
+# What leaves are called, where pieces of evidence are called by KINDS.
+CRITERIA = {**KINDS, "passed": lazy_gettext("passed")}
+SUCCESSES = {True: lazy_gettext("as a success"), False: lazy_gettext("as a failure")}
+LEAST = lazy_gettext("at least %(least)s")
+_PERCENT = lazy_gettext("at least %(least)s percent")
+LEASTS = {
+    "passed": _PERCENT,
+    "score": _PERCENT,
+    "statement": _PERCENT,
+    "hours": lazy_gettext("at least %(least)s hours"),
+}
 
 SECTIONS = {"earn": lazy_gettext("to earn it"), "renew": lazy_gettext("to renew it")}
 
@@ -25,6 +41,7 @@ BASES = {
     "achieved": lazy_gettext("from the day it was achieved"),
     "previous_expiry": lazy_gettext("on from the end of the one before"),
     "fixed": lazy_gettext("to a fixed day of the calendar"),
+    "imported": lazy_gettext("as imported"),
 }
 
 DATES = {
@@ -40,6 +57,10 @@ CHANGES = {
     "amended": lazy_gettext("amended"),
     "revoked": lazy_gettext("revoked"),
     "reinstated": lazy_gettext("reinstated"),
+    "exempt": lazy_gettext("exempted"),
+    "revoke": lazy_gettext("decided to revoke"),
+    "reinstate": lazy_gettext("decided to reinstate"),
+    "exemption_withdrawn": lazy_gettext("exemption withdrawn"),
 }
 
 REASONS = {
@@ -47,6 +68,10 @@ REASONS = {
     "renewed": lazy_gettext("renewed"),
     "late evidence": lazy_gettext("late evidence"),
     "evidence voided": lazy_gettext("evidence voided"),
+    "decided": lazy_gettext("decided"),
+    "regraded": lazy_gettext("newer version of the rule applied"),
+    "imported": lazy_gettext("imported"),
+    "time": lazy_gettext("time went on"),
 }
 
 _MOMENT = r"\d{4}-\d\d-\d\dT[0-9:.+-]+"
@@ -92,6 +117,12 @@ SENTENCES = [
             "the first end of a %(anchor)s (month and day) after %(one)s, and not before %(two)s and %(duration)s"
         ),
     ),
+    (
+        "granted elsewhere and imported with this beginning",
+        lazy_gettext("granted elsewhere and imported with this beginning"),
+    ),
+    ("granted elsewhere and imported with this end", lazy_gettext("granted elsewhere and imported with this end")),
+    ("imported without an end", lazy_gettext("imported without an end")),
     ("it lasts forever", lazy_gettext("it lasts for ever")),
     (
         rf"every criterion is met, but by evidence that lies further apart than (?P<duration>{_DURATION})",
@@ -145,8 +176,12 @@ def leaf(node: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     parts = [gettext(", ").join(_titled(name, titles) for name in targets)]
     if "verb" in asked:
         parts.append(cast(str, gettext("verb %(verb)s", verb=asked["verb"].rstrip("/").rpartition("/")[2])))
+    if "success" in asked:
+        parts.append(str(SUCCESSES[asked["success"]]))
     if "at_least" in asked:
-        parts.append(cast(str, gettext("at least %(least)s", least=asked["at_least"])))
+        parts.append(str(LEASTS.get(node["criterion"], LEAST)) % {"least": asked["at_least"]})
+    if "authority" in asked:
+        parts.append(cast(str, gettext("stated by %(authority)s", authority=asked["authority"])))
     if "newer_than" in asked:
         parts.append(cast(str, gettext("no older than %(duration)s", duration=duration(asked["newer_than"]))))
     if "source" in asked:
@@ -155,7 +190,7 @@ def leaf(node: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         str,
         gettext(
             "%(kind)s: %(target)s",
-            kind=KINDS.get(node["criterion"], node["criterion"]),
+            kind=CRITERIA.get(node["criterion"], node["criterion"]),
             target=gettext(", ").join(parts),
         ),
     )
@@ -183,6 +218,16 @@ def objects_of(answer: Any) -> Iterable[str]:
     elif isinstance(answer, list):
         for item in answer:
             yield from objects_of(item)
+
+
+def titles_of(session: Session, objects: Iterable[str]) -> dict[str, str]:
+    """What the sources call courses and activities, by object."""
+    titles: dict[str, str] = {}
+    for chunk in chunks(set(objects)):
+        for model in (Activity, Course):
+            query = select(model.object, model.name).where(model.object.in_(chunk))
+            titles.update({name: title for name, title in session.execute(query) if title is not None})
+    return titles
 
 
 def _titled(name: str, titles: Mapping[str, str]) -> str:

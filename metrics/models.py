@@ -1,5 +1,6 @@
 """The tables of `metrics`; those of certifications stand in metrics/certification/models.py."""
 
+from metrics.certification.assessment_models import Assessment, CertificateFile
 from metrics.certification.models import (
     Award,
     AwardChange,
@@ -8,5 +9,18 @@ from metrics.certification.models import (
     Promotion,
     Requirement,
 )
+from metrics.reminder_models import Reminder, ReminderMark, TeamDigest
 
-__all__ = ["Award", "AwardChange", "CertificationRule", "Holding", "Promotion", "Requirement"]
+__all__ = [
+    "Assessment",
+    "Award",
+    "AwardChange",
+    "CertificateFile",
+    "CertificationRule",
+    "Holding",
+    "Promotion",
+    "Reminder",
+    "ReminderMark",
+    "Requirement",
+    "TeamDigest",
+]

@@ -1,8 +1,8 @@
 """`[metrics]` of config.toml."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from plugin.moments import Duration
 from plugin.settings import StrictModel
@@ -18,3 +18,11 @@ class MetricsSettings(StrictModel):
 
     # An event about something that took effect longer ago than this is marked as backfill.
     live_within: Annotated[str, AfterValidator(_duration)] = "P2D"
+
+    # How long before an award ends, or a duty is due, the employee is reminded, where the rule does not say.
+    remind: tuple[Annotated[str, AfterValidator(_duration)], ...] = ("P30D", "P15D", "P7D")
+    # The day of the week on which managers get the list of their reports, or off.
+    digest: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "off"] = "monday"
+
+    # The largest file of a certificate that is taken, in MiB.
+    certificate_mib: Annotated[int, Field(ge=1, le=9)] = 5

@@ -1,6 +1,7 @@
 """The Celery tasks of `metrics`."""
 
 from connectors.sync import is_settled
+from metrics import reminder_digests, reminders
 from metrics.certification.engine import Terms, derive_due
 from metrics.settings import MetricsSettings
 from plugin.installation import Installation
@@ -26,4 +27,17 @@ def derive(installation: Installation, _argument: str | None = None) -> None:
         installation.wake("events_appended")
 
 
-TASKS = {"metrics.derive": derive}
+def remind(installation: Installation, _argument: str | None = None) -> None:
+    """Remind employees, and once a week tell managers, after deriving whoever is touched or due.
+
+    As `derive`, it waits while a source is being pulled: nobody is to be reminded of what they have just renewed.
+    """
+    with installation.store.read() as session:
+        if not is_settled(session, installation.settings.sources, installation.clock()):
+            return
+    derive(installation)
+    reminders.remind(installation)
+    reminder_digests.digest(installation)
+
+
+TASKS = {"metrics.derive": derive, "metrics.remind": remind}

@@ -1,18 +1,16 @@
 """The API by which HR proposes people for a post, a grade or a pay step, and asks how they stand."""
 
 import re
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from datetime import date
+from typing import Annotated, Literal
 
 from flask import Blueprint, g, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
-from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest
 
+from metrics import promotion_acts
 from metrics.certification import promotion
-from metrics.certification.models import Promotion
-from plugin.audit import record_act
 from plugin.web import installation, needs_token
 
 blueprint = Blueprint("promotions_api", __name__, url_prefix="/api/v1/promotions")
@@ -56,18 +54,11 @@ class ProposalBody(BaseModel):
 def propose() -> ResponseReturnValue:
     """Create or change a promotion record: 201 when it is new, else 200; 422 when it cannot be accepted as it is."""
     home = installation()
-    now = home.clock()
     try:
         body = ProposalBody.model_validate_json(request.get_data(cache=False))
     except ValidationError as error:
         return _refusal(error)
-    proposal = promotion.Proposal(**body.model_dump())
-    with home.store.write() as session:
-        outcome = promotion.propose(session, proposal, now)
-        if outcome != "unchanged":
-            _note(session, "promotion.propose", body.promotion_id, now, {"outcome": outcome})
-    if outcome != "unchanged":
-        home.wake("people_touched")
+    outcome = promotion_acts.propose(home, promotion.Proposal(**body.model_dump()), f"token {g.token_name}")
     return {"promotion_id": body.promotion_id, "outcome": outcome}, 201 if outcome == "created" else 200
 
 
@@ -75,11 +66,7 @@ def propose() -> ResponseReturnValue:
 @needs_token("promotions:write")
 def close(promotion_id: str) -> ResponseReturnValue:
     """End a promotion record: HR has decided, and hears no more of it. 404 when there is none of this id."""
-    home = installation()
-    now = home.clock()
-    with home.store.write() as session:
-        promotion.close(session, promotion_id, now)
-        _note(session, "promotion.close", promotion_id, now, None)
+    promotion_acts.close(installation(), promotion_id, f"token {g.token_name}")
     return {"promotion_id": promotion_id, "outcome": "closed"}
 
 
@@ -87,16 +74,13 @@ def close(promotion_id: str) -> ResponseReturnValue:
 @needs_token("promotions:write")
 def answer(promotion_id: str) -> ResponseReturnValue:
     """How the person stands against what the new post asks for. 404 when there is no record of this id."""
-    with installation().store.read() as session:
-        return promotion.answer(session, promotion_id)
-
-
-def _note(session: Session, action: str, promotion_id: str, now: datetime, after: dict[str, Any] | None) -> None:
-    session.flush()  # a record proposed just now is looked up as one that was there before
-    record = session.get(Promotion, promotion_id)
-    person_id = record.person_id if record is not None else None
-    subject = f"promotion:{promotion_id}"
-    record_act(session, f"token {g.token_name}", action, subject, now, after=after, person_id=person_id)
+    home = installation()
+    with home.store.read() as session:
+        said = promotion.answer(session, promotion_id)
+    lines = said.get("requirements")
+    if lines and not said["closed"]:
+        said["requirements"] = promotion.from_now_on(lines, home.clock(), home.settings.organisation.zone)
+    return said
 
 
 def _refusal(error: ValidationError) -> ResponseReturnValue:

@@ -22,15 +22,18 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from metrics.certification.criteria import LATEST, Criteria, Entry, Facts, Holdings, Met, Search, State
+from metrics.certification.criteria import LATEST, Criteria, Entry, Facts, Held, Holdings, Interval, Met, Search, State
 from metrics.certification.evidence import Piece
 from metrics.certification.rule import Rule, Section, Validity
 from plugin.moments import add, end_of_anchor_day, start_of_day, subtract
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
+REMEMBERED = (
+    4096  # how many ends of awards a rulebook knows the dates of at a time; each is asked for many times in a row
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # changed by nobody; frozen, it would be three times as slow to make
 class Award:
     """One period in which a person holds, or held, a certification: `valid_from <= t < valid_until`.
 
@@ -68,16 +71,30 @@ class Rulebook:
     """The versions of one certification's rule in the order in which they decide, made ready for any number of people.
 
     `learnt` says when each version came to be, where that matters: before that moment nothing is decided by it, so that
-    awards granted under an older version stand. Raises ValueError without a version.
+    awards granted under an older version stand. `regraded` are the moments at which a version was applied to those too:
+    from then on it decides in place of itself and all versions before it, from the beginning. Those before it are
+    `retired`: they decide nothing any more. Raises ValueError without a version.
     """
 
-    def __init__(self, rules: Iterable[Rule], zone: ZoneInfo, learnt: Mapping[int, datetime] | None = None) -> None:
-        versions = sorted(rules, key=lambda rule: (rule.effective_from or date.min, rule.version))
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        zone: ZoneInfo,
+        learnt: Mapping[int, datetime] | None = None,
+        regraded: Iterable[tuple[datetime, int]] = (),
+    ) -> None:
+        everything, applied = list(rules), sorted(regraded)
+        versions = sorted(
+            _regraded(everything, applied), key=lambda rule: (rule.effective_from or date.min, rule.version)
+        )
         if not versions:
             raise ValueError("a certification needs at least one version of its rule")
         self.zone = zone
+        self._dates: dict[tuple[int, datetime], Dates] = {}
+        self.regraded = tuple(applied)
         self.versions = tuple(versions)
-        self.by_version = {rule.version: rule for rule in versions}
+        self.by_version = {rule.version: rule for rule in [*everything, *versions]}
+        self.retired = self.by_version.keys() - {rule.version for rule in versions}
         deciding = {rule.effective_from or date.min: rule for rule in versions}  # of one day's versions the newest
         self.deciding = tuple(deciding.values())
         self.begins = tuple(start_of_day(day, zone) for day in list(deciding)[1:])  # of all but the first
@@ -86,20 +103,30 @@ class Rulebook:
             for rule in versions
             if rule.effective_from is not None and rule.effective_from != versions[0].effective_from
         }
-        sections = (section for rule in versions for section in (rule.earn, rule.renew))
+        known = [*versions, *(self.by_version[version] for version in sorted(self.retired))]
+        sections = (section for rule in known for section in (rule.earn, rule.renew))
         self.criteria = Criteria(sections, versions[0].code)
         first = min(self.by_version)
         times = {moment for version, moment in (learnt or {}).items() if version != first}
-        self.learnt = tuple(sorted(times))
+        self.learnt = tuple(sorted(times.union(moment for moment, _ in applied)))
         self._stages = [
             Rulebook(
-                (rule for rule in versions if rule.version == first or (learnt or {})[rule.version] < moment), zone
+                [
+                    rule
+                    for rule in everything
+                    if rule.version == first or (learnt or {}).get(rule.version, EARLIEST) < moment
+                ],
+                zone,
+                regraded=[(since, version) for since, version in applied if since < moment],
             )
             for moment in self.learnt
         ]
+        for place, stage in enumerate(self._stages):  # each knows what was learnt until then, and when
+            stage.learnt, stage._stages = self.learnt[:place], self._stages[:place]
+        self.turns = frozenset(self.begins).union(*(stage.begins for stage in self._stages))
 
     def known(self, at: datetime) -> "Rulebook":
-        """The book as it stood at `at`: with the versions that had come to be, the first one always."""
+        """The book as it stood at `at`: with the versions that had come to be, the first one always, as applied by then."""
         stage = bisect_right(self.learnt, at)
         return self if stage == len(self._stages) else self._stages[stage]
 
@@ -111,16 +138,24 @@ class Rulebook:
         """W, U and G of an award by the version that granted it."""
         if award.valid_until is None:
             return Dates(None, None, None)
-        validity = self.by_version[award.rule_version].validity
+        key = award.rule_version, award.valid_until
+        dates = self._dates.get(key)
+        if dates is None:
+            if len(self._dates) >= REMEMBERED:
+                self._dates.clear()
+            dates = self._dates[key] = self._dates_of(award.valid_until, self.by_version[award.rule_version].validity)
+        return dates
+
+    def _dates_of(self, ends: datetime, validity: Validity) -> Dates:
         try:
-            window_opens = subtract(award.valid_until, validity.window, self.zone)
+            window_opens = subtract(ends, validity.window, self.zone)
         except OverflowError:
             window_opens = EARLIEST
         try:
-            grace_ends = add(award.valid_until, validity.grace, self.zone)
+            grace_ends = add(ends, validity.grace, self.zone)
         except OverflowError:
             grace_ends = LATEST
-        return Dates(window_opens, award.valid_until, grace_ends)
+        return Dates(window_opens, ends, grace_ends)
 
     def facts(self, pieces: Iterable[Piece], at: datetime, holdings: Holdings | None = None) -> Facts:
         """What counts of one person's pieces at `at`; `holdings` are the other certifications as known then."""
@@ -129,8 +164,9 @@ class Rulebook:
         for entry, numbers, spans in _counting(self, listed, at):
             if spans[-1][1] is None:
                 facts.put(entry, numbers)
-        for code, state, _ in _states(self, listed, at, holdings):
-            facts.hold(code, state)
+        for code, state, (_, until) in _states(self, listed, at, holdings):
+            if until is None:
+                facts.hold(code, state)
         return facts
 
 
@@ -146,8 +182,8 @@ def derive(book: Rulebook, pieces: Iterable[Piece], as_of: datetime, holdings: H
     if not learnt:
         return _folded(book.known(as_of), listed, as_of, holdings)
     awards = _folded(book.known(EARLIEST), listed, learnt[0] - timedelta.resolution, holdings)
-    moments = knowledge_moments(book.known(as_of), listed, as_of, holdings)
-    for moment in sorted({*learnt, *(moment for moment in moments if moment >= learnt[0])}):
+    moments = {*knowledge_moments(book.known(as_of), listed, as_of, holdings), *book.turns}
+    for moment in sorted({*learnt, *(moment for moment in moments if learnt[0] <= moment <= as_of)}):
         awards = advance(book.known(moment), awards, listed, moment, holdings)
     return awards
 
@@ -197,6 +233,31 @@ def advance(
     return list(awards)
 
 
+def held(
+    book: Rulebook, awards: Sequence[Award], pieces: Iterable[Piece], as_of: datetime, holdings: Holdings | None = None
+) -> list[Held]:
+    """When the certification was held, and when that was known, for rules that look at it; `awards` is what `derive` gave.
+
+    What was once known of other times of it is there too, so that what was decided by it then stays decidable.
+    """
+    listed, found = list(pieces), []
+    counting = _counting(book, listed, as_of)
+    if not any(moment <= as_of for moment in book.learnt) and _is_in_order(book.known(as_of), counting):
+        known = {entry.id: spans[0][0] for entry, _, spans in counting}
+        return [Held(award.valid_from, award.valid_until, max(known[each] for each in award.used)) for award in awards]
+    moments = {*knowledge_moments(book.known(as_of), listed, as_of, holdings), *book.learnt, *book.turns}
+    so_far: list[Award] = []
+    since: dict[Interval, datetime] = {}
+    for moment in sorted(moment for moment in moments if moment <= as_of):
+        so_far = advance(book.known(moment), so_far, listed, moment, holdings)
+        now = dict.fromkeys((award.valid_from, award.valid_until) for award in so_far)
+        for interval in since.keys() - now.keys():
+            found.append(Held(*interval, since.pop(interval), moment))
+        for interval in now:
+            since.setdefault(interval, moment)
+    return [*found, *(Held(*interval, known_from) for interval, known_from in since.items())]
+
+
 def knowledge_moments(
     book: Rulebook, pieces: Iterable[Piece], as_of: datetime, holdings: Holdings | None = None
 ) -> list[datetime]:
@@ -204,6 +265,18 @@ def knowledge_moments(
     listed = list(pieces)
     steps = _steps(book, _counting(book, listed, as_of), _states(book, listed, as_of, holdings), as_of)
     return [known_at for known_at, _ in steps]
+
+
+def _regraded(rules: list[Rule], applied: Sequence[tuple[datetime, int]]) -> list[Rule]:
+    """The versions that decide once those of `applied` were applied to what older ones had granted."""
+    newest = max((version for _, version in applied), default=None)
+    if newest is None:
+        return rules
+    return [
+        replace(rule, effective_from=None) if rule.version == newest else rule
+        for rule in rules
+        if rule.version >= newest
+    ]
 
 
 # The chain ------------------------------------------------------------------------------------------------------------
@@ -264,7 +337,7 @@ def _earned(
         return first and _first(book, *first)
     current, search = chain[-1], search_after(book, chain[-1], spent, until)
     grace_ends = book.dates(current).grace_ends
-    if search is None or grace_ends is None:
+    if search is None or grace_ends is None or facts.is_over(search):
         return None
     found = _decided(book, facts, to_renew, search, standing)
     if found is None:
@@ -310,14 +383,15 @@ def _decided(
         only = book.versions[0]
         met = _first_met(facts, sections(only), search)
         return (only, met) if met is not None else None
-    for version, begins in dict.fromkeys(_granted_under(book, award) for award in standing):
+    stands = [award for award in standing if award.rule_version not in book.retired]
+    for version, begins in dict.fromkeys(_granted_under(book, award) for award in stands):
         rule = book.by_version[version]
-        met = _first_met(facts, sections(rule), replace(search, not_before=begins))
+        met = _first_met(facts, sections(rule), search._replace(not_before=begins))
         if met is not None and any(_is_granted(award, met) for award in standing if award.rule_version == version):
             return rule, met
     for index, rule in enumerate(book.deciding):
         begins = book.begins[index - 1] if index else None
-        met = _first_met(facts, sections(rule), replace(search, not_before=begins))
+        met = _first_met(facts, sections(rule), search._replace(not_before=begins))
         if met is not None and (index == len(book.begins) or met.at < book.begins[index]):
             return rule, met
     return None
@@ -405,6 +479,10 @@ def _matched(
     An award is found again in the one of the new chain that uses most of its evidence, else in the one at its place;
     one of the new chain stands for one old award only.
     """
+    if not before:
+        for number, award in enumerate(chain, 1):
+            award.number = number  # it was made just now, and nobody else has it
+        return tuple(sorted(chain, key=_by_beginning)), tuple(chain)
     counterpart = _counterparts(standing, chain)
     number = max((award.number for award in before), default=0)
     numbered = []
@@ -418,8 +496,11 @@ def _matched(
     rest = [
         award if award.revoked_at is not None else _revoked(award, at) for award in before if award.number not in found
     ]
-    awards = sorted([*rest, *numbered], key=lambda award: (award.valid_from, award.achieved_at, award.number))
-    return tuple(awards), tuple(numbered)
+    return tuple(sorted([*rest, *numbered], key=_by_beginning)), tuple(numbered)
+
+
+def _by_beginning(award: Award) -> tuple[datetime, datetime, int]:
+    return award.valid_from, award.achieved_at, award.number
 
 
 def _counterparts(standing: tuple[Award, ...], chain: list[Award]) -> dict[int, Award]:
@@ -448,7 +529,12 @@ def _swapped(award: Award, other: Award) -> tuple[Award, Award]:
 
 
 def _with_number(award: Award, number: int) -> Award:
-    return award if award.number == number else replace(award, number=number)
+    if award.number == number:
+        return award
+    return Award(
+        number, award.achieved_at, award.valid_from, award.valid_until, award.basis, award.rule_version, award.used,
+        award.revoked_at,
+    )  # fmt: skip
 
 
 def _revoked(award: Award, at: datetime) -> Award:
@@ -474,7 +560,7 @@ _Counting = tuple[Entry, list[int], list[Span]]
 
 
 def _steps(
-    book: Rulebook, counting: list[_Counting], states: list[tuple[str, State, datetime]], as_of: datetime
+    book: Rulebook, counting: list[_Counting], states: list[tuple[str, State, Span]], as_of: datetime
 ) -> list[tuple[datetime, list[_Change]]]:
     """What changes at each moment up to `as_of`, in order."""
     steps: dict[datetime, list[_Change]] = {}
@@ -487,13 +573,16 @@ def _steps(
             note(begins, entry.achieved_at, _putting(entry, numbers), lasts=False)
             if ends is not None:
                 note(ends, entry.achieved_at, _taking(entry, numbers), lasts=False)
-    for code, state, known_at in states:
-        if state.ends is None or state.ends <= known_at:
-            note(known_at, state.begins, _holding(code, state))
-        else:
-            open_ended = state._replace(ends=None)
-            note(known_at, state.begins, _holding(code, open_ended))
-            note(state.ends, state.ends, _ending(code, open_ended, state))
+    for code, state, (known_at, forgotten_at) in states:
+        known = state
+        if state.ends is not None and state.ends > known_at:  # its end is seen when it comes
+            known = state._replace(ends=None)
+            if forgotten_at is None or state.ends < forgotten_at:
+                note(state.ends, state.ends, _ending(code, known, state))
+        note(known_at, state.begins, _holding(code, known))
+        if forgotten_at is not None:
+            last = state if state.ends is not None and state.ends < forgotten_at else known
+            note(forgotten_at, state.begins, _letting_go(code, last))
     for begins in book.begins:
         if begins <= as_of:
             note(begins, begins, _nothing)
@@ -543,6 +632,10 @@ def _ending(code: str, open_ended: State, state: State) -> Callable[[Facts], Non
     return apply
 
 
+def _letting_go(code: str, state: State) -> Callable[[Facts], None]:
+    return lambda facts: facts.let_go(code, state)
+
+
 def _nothing(facts: Facts) -> None:
     pass
 
@@ -553,14 +646,19 @@ def _counting(book: Rulebook, pieces: list[Piece], as_of: datetime) -> list[_Cou
     Pieces equal in all but recorded_at and voided_at are one: it is known while one of them is, and bears the id and the
     arrival of the first.
     """
-    same: dict[tuple[object, ...], list[tuple[Piece, list[int], Span]]] = {}
+    rows: list[tuple[Piece, list[int], Span]] = []
     for piece in pieces:
         span = _span(piece, as_of)
-        if span is None:
-            continue
-        numbers = book.criteria.leaves_met_by(piece)
-        if numbers:
-            same.setdefault(_all_but_knowledge(piece), []).append((piece, numbers, span))
+        if span is not None and (numbers := book.criteria.leaves_met_by(piece)):
+            rows.append((piece, numbers, span))
+    if len({piece.achieved_at for piece, _, _ in rows}) == len(rows):  # then no two can be equal
+        return [
+            (Entry(piece.achieved_at, piece.recorded_at, piece.id, piece), numbers, [span])
+            for piece, numbers, span in rows
+        ]
+    same: dict[tuple[object, ...], list[tuple[Piece, list[int], Span]]] = {}
+    for row in rows:
+        same.setdefault(_all_but_knowledge(row[0]), []).append(row)
     found = []
     for rows in same.values():
         piece, numbers, span = rows[0] if len(rows) == 1 else min(rows, key=_by_arrival)
@@ -584,7 +682,7 @@ def _span(piece: Piece, as_of: datetime) -> Span | None:
 def _all_but_knowledge(piece: Piece) -> tuple[object, ...]:
     return (
         piece.kind, piece.source, piece.object, piece.achieved_at, piece.percent, piece.success, piece.verb,
-        piece.level, piece.hours, piece.course, piece.category, piece.expires_at,
+        piece.level, piece.hours, piece.course, piece.category, piece.expires_at, piece.authority,
     )  # fmt: skip
 
 
@@ -602,20 +700,22 @@ def _merged(spans: list[Span]) -> list[Span]:
 
 def _states(
     book: Rulebook, pieces: list[Piece], as_of: datetime, holdings: Holdings | None
-) -> list[tuple[str, State, datetime]]:
-    """The other certifications that the rule looks at: the code, when held as known at `as_of`, and since when known."""
+) -> list[tuple[str, State, Span]]:
+    """The other certifications that the rule looks at: the code, when held, and when that was known, as far as at `as_of`."""
     if not book.criteria.codes:
         return []
-    found = []
+    found: list[tuple[str, State, Span]] = []
     for piece in pieces:
         if piece.kind == "certification" and piece.object in book.criteria.codes:
             known_at, ends = max(piece.achieved_at, piece.recorded_at), piece.voided_at
             if known_at <= as_of and (ends is None or ends > piece.achieved_at):
                 until = ends if ends is not None and ends <= as_of else None
-                found.append((piece.object, State(piece.achieved_at, until, piece.source), known_at))
+                found.append((piece.object, State(piece.achieved_at, until, piece.source), (known_at, None)))
     for code in sorted(book.criteria.codes & set(holdings or ())):
-        for begins, ends in (holdings or {})[code]:
-            if begins <= as_of and (ends is None or ends > begins):
+        for begins, ends, known_from, forgotten in (Held(*interval) for interval in (holdings or {})[code]):
+            known_at = max(begins, known_from or begins)
+            if known_at <= as_of and (ends is None or ends > begins) and (forgotten is None or forgotten > known_at):
                 until = ends if ends is not None and ends <= as_of else None
-                found.append((code, State(begins, until, None), begins))
+                known_until = forgotten if forgotten is not None and forgotten <= as_of else None
+                found.append((code, State(begins, until, None), (known_at, known_until)))
     return found

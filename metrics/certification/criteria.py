@@ -36,7 +36,17 @@ LATEST = datetime.max.replace(tzinfo=UTC)  # where a calendar sum leaves the yea
 Interval = tuple[datetime, datetime | None]
 """From when until when another certification is held; None where no end is known."""
 
-Holdings = Mapping[str, Sequence[Interval]]
+
+class Held(NamedTuple):
+    """An interval with the time in which it was known; without `known_from`, since it began."""
+
+    begins: datetime
+    ends: datetime | None
+    known_from: datetime | None = None
+    known_until: datetime | None = None
+
+
+Holdings = Mapping[str, Sequence[Interval | Held]]
 """The other certifications of one person, by code."""
 
 
@@ -65,8 +75,7 @@ class Met(NamedTuple):
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(NamedTuple):
     """What may count when a section is looked at.
 
     `since`: no evidence achieved before it (None: all of it). `spent`: ids of pieces used by earlier awards. `after`: when
@@ -90,8 +99,7 @@ class Outline:
     of: tuple["Outline", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
+class _View(NamedTuple):
     """The part of a search that one look at the tree takes: evidence of `since <= achieved_at <= until`, asked at `at`.
 
     `at` None: whatever newer_than says and other certifications are at that moment.
@@ -192,10 +200,13 @@ class Facts:
         self.zone = zone
         self.entries: list[list[Entry]] = [[] for _ in (*criteria.leaves, IMPORTED)]
         self.states: dict[str, list[State]] = {}
+        self._latest: datetime | None = None  # nothing that was ever put here was achieved later
         self._sums: dict[tuple[datetime, Duration], datetime] = {}
 
     def put(self, entry: Entry, numbers: Iterable[int]) -> None:
         """Let a piece count for the leaves of these numbers."""
+        if self._latest is None or entry.achieved_at > self._latest:
+            self._latest = entry.achieved_at
         for number in numbers:
             shelf = self.entries[number]
             if not shelf or shelf[-1] < entry:
@@ -209,9 +220,15 @@ class Facts:
             shelf = self.entries[number]
             del shelf[bisect_left(shelf, entry)]
 
+    def is_over(self, search: Search) -> bool:
+        """Whether certainly nothing here can be found by `search`; other certifications may always be."""
+        return not self.states and (self._latest is None or (search.since is not None and self._latest < search.since))
+
     def imported(self, after: datetime | None, until: datetime) -> Entry | None:
         """The first award from elsewhere that was achieved later than `after`, and not after `until`."""
         shelf = self.entries[-1]
+        if not shelf:
+            return None
         first = bisect_right(shelf, after, key=_achieved) if after is not None else 0
         return shelf[first] if first < len(shelf) and shelf[first].achieved_at <= until else None
 
@@ -245,7 +262,11 @@ class Facts:
         """Whether `node` is met in `view`, when and by what."""
         if isinstance(node, _LeafNode):
             return self.look_at_leaf(node, view)
-        met = [found for child in node.of if (found := self.look(child, view)) is not None]
+        met = []
+        for child in node.of:
+            found = self.look_at_leaf(child, view) if isinstance(child, _LeafNode) else self.look(child, view)
+            if found is not None:
+                met.append(found)
         if len(met) < node.n:
             return None
         return _combined(_earliest(met, node.n))
@@ -255,7 +276,7 @@ class Facts:
         node = _LeafNode(self.criteria.number(leaf), leaf)
         if leaf.kind == "certification":
             return self.look_at_leaf(_LeafNode(node.number, replace(leaf, newer_than=None)), _view_at(search))
-        return self.look_at_leaf(node, replace(_view_at(search), at=None))
+        return self.look_at_leaf(node, _view_at(search)._replace(at=None))
 
     def look_at_leaf(self, node: _LeafNode, view: _View) -> Met | None:
         """Whether one leaf is met in `view`, when and by what."""
@@ -263,7 +284,7 @@ class Facts:
         if leaf.kind == "certification":
             return self._held(leaf, view)
         shelf = self.entries[node.number]
-        first = bisect_left(shelf, view.since, key=_achieved) if view.since is not None else 0
+        first = bisect_left(shelf, (view.since,)) if view.since is not None else 0
         if leaf.newer_than is not None and view.at is not None:
             first = max(first, bisect_left(shelf, _certainly_stale(view.at, leaf.newer_than), key=_achieved))
         hours, summed = Decimal(0), []
@@ -393,7 +414,7 @@ class Facts:
 
     def _achieved_on(self, number: int, search: Search) -> Iterator[datetime]:
         shelf = self.entries[number]
-        first = bisect_left(shelf, search.since, key=_achieved) if search.since is not None else 0
+        first = bisect_left(shelf, (search.since,)) if search.since is not None else 0
         for index in range(first, len(shelf)):
             if shelf[index].id not in search.spent:
                 yield shelf[index].achieved_at
@@ -426,7 +447,7 @@ def _stated(leaf: Leaf, piece: Piece) -> bool:
         and _verb(piece.verb) == _verb(leaf.verb or "")
         and piece.success in (None, leaf.success is not False)
         and _reaches(piece.percent, leaf.at_least)
-        and leaf.authority is None  # a piece does not say who stated it, so it cannot meet the demand
+        and leaf.authority in (None, piece.authority)  # who does not say who stated it does not meet the demand
     )
 
 

@@ -9,21 +9,24 @@ An exemption holds from its beginning until its end, or until it is withdrawn.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from metrics.certification import refusals
+from metrics.certification.acting import By
 from metrics.certification.evidence import Piece
-from metrics.certification.models import Award, CertificationRule, Decision
+from metrics.certification.models import Award, CertificationRule, Decision, Holding
+from metrics.certification.refusals import NotThereError, RefusedInWordsError
 from plugin import people
 from plugin.audit import record_act
-from plugin.errors import NotFoundError, RefusedError
 from plugin.events import lock_people
 from plugin.models import Person
 from plugin.store import chunks
 
 EXEMPT, REVOKE, REINSTATE = "exempt", "revoke", "reinstate"
-PROPOSED, DONE, DECLINED = "proposed", "done", "declined"
+PROPOSED, DONE, DECLINED = STATES = ("proposed", "done", "declined")
 NO_EVIDENCE = frozenset({"enrolled", "certification"})  # kinds of pieces that say a state, and earn nothing themselves
 
 
@@ -40,14 +43,6 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class By:
-    """Who acts, in which role."""
-
-    login: str
-    role: str
-
-
-@dataclass(frozen=True)
 class Exemption:
     """From when until when a person is exempt."""
 
@@ -58,6 +53,7 @@ class Exemption:
 def decide(session: Session, wish: Wish, by: By, now: datetime) -> Decision:
     """Make the decision; the person is derived next. Raises NotFoundError, RefusedError."""
     row = _row(session, wish, now)
+    _check_decides(row, by)
     row.proposed_by, row.proposed_role, row.proposed_at = by.login, by.role, now
     session.add(row)
     _do(session, row, by, now)
@@ -68,18 +64,24 @@ def propose(session: Session, wish: Wish, by: By, now: datetime) -> Decision:
     """Keep the wish for somebody who may decide. Raises NotFoundError, RefusedError."""
     row = _row(session, wish, now)
     row.state, row.proposed_by, row.proposed_role, row.proposed_at = PROPOSED, by.login, by.role, now
+    same = select(Decision.id).where(
+        Decision.person_id == row.person_id,
+        Decision.certification == row.certification,
+        Decision.kind == row.kind,
+        Decision.state == PROPOSED,
+    )
+    if (other := session.scalars(same).first()) is not None:
+        raise RefusedInWordsError(refusals.PROPOSED, id=other)
     session.add(row)
     session.flush()
-    record_act(
-        session, by.login, f"certification.propose_{row.kind}", _subject(session, row), now,
-        reason=row.reason, after={"role": by.role, "proposal": row.id}, person_id=row.person_id,
-    )  # fmt: skip
+    _act(session, row, f"award.propose_{row.kind}", by, now, row.reason)
     return row
 
 
 def accept(session: Session, decision_id: int, by: By, now: datetime) -> Decision:
     """Do what was proposed. Raises NotFoundError; RefusedError when it is settled already or fits no more."""
     row = _proposal(session, decision_id)
+    _check_decides(row, by)
     _check(session, row, now)
     _do(session, row, by, now)
     return row
@@ -88,21 +90,25 @@ def accept(session: Session, decision_id: int, by: By, now: datetime) -> Decisio
 def decline(session: Session, decision_id: int, reason: str, by: By, now: datetime) -> None:
     """Turn a proposal down. Raises NotFoundError, RefusedError."""
     row = _proposal(session, decision_id)
+    _check_reason(reason)
     row.state, row.decided_by, row.decided_role, row.decided_at = DECLINED, by.login, by.role, now
-    _act(session, row, f"certification.decline_{row.kind}", by, now, reason)
+    row.answer = reason.strip()
+    _act(session, row, f"award.decline_{row.kind}", by, now, reason.strip())
 
 
 def withdraw(session: Session, decision_id: int, reason: str, by: By, now: datetime) -> None:
     """End an exemption before its time. Raises NotFoundError, RefusedError."""
     row = session.get(Decision, decision_id)
     if row is None or row.kind != EXEMPT or row.state != DONE:
-        raise NotFoundError(f"There is no exemption {decision_id}.")
+        raise NotThereError(refusals.NO_EXEMPTION, id=decision_id)
     lock_people(session, [row.person_id])
     session.refresh(row)
+    _check_reason(reason)
+    _check_decides(row, by)
     if row.withdrawn_at is not None or (row.ends_at is not None and row.ends_at <= now):
-        raise RefusedError("The exemption has ended already; there is nothing to withdraw.")
-    row.withdrawn_at, row.withdrawn_by = now, by.login
-    _act(session, row, "certification.withdraw_exemption", by, now, reason)
+        raise RefusedInWordsError(refusals.EXEMPTION_OVER)
+    row.withdrawn_at, row.withdrawn_by, row.answer = now, by.login, reason.strip()
+    _act(session, row, "award.withdraw_exemption", by, now, reason.strip())
     people.touch(session, [row.person_id])
 
 
@@ -191,51 +197,55 @@ def _cut(piece: Piece, revoked: datetime, back: datetime | None) -> list[Piece]:
 
 
 def _row(session: Session, wish: Wish, now: datetime) -> Decision:
-    person_id = session.scalar(select(Person.id).where(Person.employee_number == wish.employee_number))
+    query = select(Person.id).where(Person.employee_number == wish.employee_number, Person.erased_at.is_(None))
+    person_id = session.scalar(query)
     if person_id is None:
-        raise NotFoundError(f"There is no employee {wish.employee_number!r}.")
+        raise NotThereError(refusals.NO_EMPLOYEE, number=wish.employee_number)
     known = select(CertificationRule.id).where(CertificationRule.code == wish.certification).limit(1)
     if session.scalars(known).first() is None:
-        raise NotFoundError(f"There is no certification {wish.certification!r}; import its rule first.")
-    if not wish.reason.strip():
-        raise RefusedError("A decision needs its reason; say why.")
+        raise NotThereError(refusals.NO_CERTIFICATION, code=wish.certification)
+    _check_reason(wish.reason)
     if wish.kind not in {EXEMPT, REVOKE, REINSTATE}:
-        raise RefusedError(f"A decision is to exempt, revoke or reinstate, not {wish.kind!r}.")
+        raise RefusedInWordsError(refusals.NO_SUCH_KIND, kind=wish.kind)
     row = Decision(
         person_id=person_id,
         certification=wish.certification,
         kind=wish.kind,
         reason=wish.reason.strip(),
-        starts_at=wish.starts_at,
-        ends_at=wish.ends_at,
+        starts_at=wish.starts_at if wish.kind == EXEMPT else None,
+        ends_at=wish.ends_at if wish.kind == EXEMPT else None,
     )
     _check(session, row, now)
     return row
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise RefusedInWordsError(refusals.NO_REASON)
+
+
+def _check_decides(row: Decision, by: By) -> None:
+    """Nobody decides about themselves, whatever their roles; proposing it is allowed."""
+    if by.person_id is not None and by.person_id == row.person_id:
+        raise RefusedInWordsError(refusals.ABOUT_ONESELF)
 
 
 def _check(session: Session, row: Decision, now: datetime) -> None:
     """Refuse what cannot be decided as things stand; note what a reinstatement takes back."""
     lock_people(session, [row.person_id])
     if row.kind == EXEMPT:
-        _check_exemption(row, now)
+        if row.ends_at is None:
+            raise RefusedInWordsError(refusals.NO_END)
+        if row.ends_at <= max(row.starts_at or now, now):
+            raise RefusedInWordsError(refusals.ENDS_TOO_EARLY)
         return
     revocation = _standing_revocation(session, row)
     if row.kind == REINSTATE:
         if revocation is None:
-            raise RefusedError(
-                f"Nothing that was revoked by decision stands for {row.certification}; look at its history."
-            )
+            raise RefusedInWordsError(refusals.NOTHING_REVOKED, code=row.certification)
         row.undoes_id = revocation.id
     elif _granted_at(session, row, now) is None:
-        raise RefusedError(f"No award of {row.certification} stands, so there is nothing to revoke.")
-
-
-def _check_exemption(row: Decision, now: datetime) -> None:
-    if row.ends_at is None:
-        raise RefusedError("An exemption needs the day on which it ends; give one.")
-    row.starts_at = row.starts_at or now
-    if row.ends_at <= max(row.starts_at, now):
-        raise RefusedError("The exemption would end before it begins, or before now; give a later end.")
+        raise RefusedInWordsError(refusals.NOTHING_HELD, code=row.certification)
 
 
 def _standing_revocation(session: Session, row: Decision) -> Decision | None:
@@ -246,43 +256,58 @@ def _standing_revocation(session: Session, row: Decision) -> Decision | None:
 
 
 def _granted_at(session: Session, row: Decision, now: datetime) -> datetime | None:
-    """When the newest award that stands was written down; None where none stands."""
+    """When the newest award that stands, or ended and is in its grace, was written down; None where none does."""
+    in_grace = (
+        select(Holding.person_id)
+        .where(Holding.person_id == Award.person_id, Holding.certification == Award.certification)
+        .where(Holding.award_id == Award.id, Holding.status == "grace", Holding.next_change_at > now)
+    )
     query = select(func.max(Award.recorded_at)).where(
         Award.person_id == row.person_id,
         Award.certification == row.certification,
         Award.revoked_at.is_(None),
-        Award.valid_until.is_(None) | (Award.valid_until > now),
+        Award.valid_until.is_(None) | (Award.valid_until > now) | in_grace.exists(),
     )
     return session.scalar(query)
 
 
 def _do(session: Session, row: Decision, by: By, now: datetime) -> None:
     row.state, row.decided_by, row.decided_role, row.decided_at = DONE, by.login, by.role, now
+    if row.kind == EXEMPT:
+        row.starts_at = row.starts_at or now
     if row.kind == REVOKE and (granted := _granted_at(session, row, now)) is not None:
         row.decided_at = max(now, granted + timedelta.resolution)  # what is revoked was granted before, if only just
     session.flush()
-    _act(session, row, f"certification.{row.kind}", by, now, row.reason)
+    _act(session, row, f"award.{row.kind}", by, now, row.reason)
     people.touch(session, [row.person_id])
 
 
 def _proposal(session: Session, decision_id: int) -> Decision:
     row = session.get(Decision, decision_id)
     if row is None:
-        raise NotFoundError(f"There is no proposal {decision_id}.")
+        raise NotThereError(refusals.NO_PROPOSAL, id=decision_id)
     lock_people(session, [row.person_id])
     session.refresh(row)  # somebody else may have settled it while we waited
     if row.state != PROPOSED:
-        raise RefusedError(f"The proposal {decision_id} was settled already, by {row.decided_by}.")
+        raise RefusedInWordsError(refusals.SETTLED, id=decision_id, login=row.decided_by)
     return row
 
 
 def _act(session: Session, row: Decision, action: str, by: By, now: datetime, reason: str) -> None:
-    after = {"role": by.role, "decision": row.id}
-    if row.kind == EXEMPT and row.starts_at is not None and row.ends_at is not None:
-        after |= {"from": row.starts_at.isoformat(), "until": row.ends_at.isoformat()}
+    """Write the act down: before it where the person stood, after it what was decided; what follows is the engine's."""
+    after: dict[str, Any] = {**by.as_said(), "decision": row.id, "state": row.state}
+    if row.kind == EXEMPT and row.ends_at is not None:
+        after |= {"from": row.starts_at.isoformat() if row.starts_at else None, "until": row.ends_at.isoformat()}
+    if row.withdrawn_at is not None:
+        after |= {"until": row.withdrawn_at.isoformat()}
+    held = session.get(Holding, (row.person_id, row.certification))
+    before = {"status": held.status if held is not None else None}
+    if held is not None and held.valid_until is not None:
+        before["valid_until"] = held.valid_until.isoformat()
     record_act(
-        session, by.login, action, _subject(session, row), now, reason=reason, after=after, person_id=row.person_id
-    )
+        session, by.actor, action, _subject(session, row), now,
+        reason=reason, before=before, after=after, person_id=row.person_id,
+    )  # fmt: skip
 
 
 def _subject(session: Session, row: Decision) -> str:

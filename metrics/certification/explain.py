@@ -1,6 +1,6 @@
 """Why a person stands with a certification as they do, from the store: derived anew by the code that decides."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,36 +9,108 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from metrics.certification import decisions
-from metrics.certification.engine import decide, load_cases
+from metrics.certification.chain import Rulebook
+from metrics.certification.engine import PersonCase, decide, load_cases
 from metrics.certification.explanation import explain_standing
 from metrics.certification.models import AwardChange, Decision
+from metrics.certification.regrades import regrades_of
 from metrics.certification.rules import load_books
+from metrics.certification.status import Status
 from plugin.errors import NotFoundError
 from plugin.models import Person
 from plugin.moments import in_zone_iso
 
 
-def explain(
-    session: Session, employee_number: str, code: str, as_of: datetime, zone: ZoneInfo, now: datetime
-) -> dict[str, Any]:
+def explain(session: Session, employee_number: str, code: str, as_of: datetime, zone: ZoneInfo) -> dict[str, Any]:
     """The explanation as of `as_of`, as what was known then gives it; the shape is that of `explain_standing`.
 
-    Beside it: the employee number, the requirements that hold now, and every change until `as_of`: those that the engine
+    Beside it: the employee number, the requirements that held then, and every change until `as_of`: those that the engine
     made to the awards, and what people decided. Raises NotFoundError for an unknown employee or certification.
     """
-    person_id = session.scalar(select(Person.id).where(Person.employee_number == employee_number))
-    if person_id is None:
-        raise NotFoundError(f"There is no employee {employee_number!r}.")
     books = load_books(session, zone)
+    person_id = _person_id(session, employee_number)
     if code not in books:
         known = ", ".join(sorted(books)) or "none yet"
         raise NotFoundError(f"There is no certification {code!r}; there are: {known}.")
-    case = load_cases(session, [person_id], books, now, zone)[person_id]
-    for other, book in books.items():
-        decide(case, other, book, as_of, known=other == code)
+    case = _case(session, person_id, books, as_of, zone, code)
+    return _explained(session, case, books, code, as_of, zone)
+
+
+def explain_all(session: Session, employee_number: str, as_of: datetime, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
+    """The explanation of every certification that the person began, held or must hold, by code.
+
+    Raises NotFoundError for an unknown employee.
+    """
+    books = load_books(session, zone)
+    case = _case(session, _person_id(session, employee_number), books, as_of, zone)
+    for code in sorted(case.standings):
+        required = any(duty.holds for duty in case.duties.get(code, []))
+        if required or case.standings[code].status is not Status.NOT_STARTED:
+            yield _explained(session, case, books, code, as_of, zone)
+
+
+def _person_id(session: Session, employee_number: str) -> int:
+    person_id = session.scalar(select(Person.id).where(Person.employee_number == employee_number))
+    if person_id is None:
+        raise NotFoundError(f"There is no employee {employee_number!r}.")
+    return person_id
+
+
+def _case(
+    session: Session, person_id: int, books: dict[str, Rulebook], as_of: datetime, zone: ZoneInfo, wanted: str = ""
+) -> PersonCase:
+    case = load_cases(session, [person_id], books, as_of, zone)[person_id]
+    for code, book in books.items():
+        decide(case, code, book, as_of, known=code == wanted)
+    return case
+
+
+def _explained(
+    session: Session, case: PersonCase, books: dict[str, Rulebook], code: str, as_of: datetime, zone: ZoneInfo
+) -> dict[str, Any]:
+    history = [
+        *_history(session, case.person_id, code, as_of, zone),
+        *_decided(case.decided.get(code, ()), as_of, zone),
+        *_regraded(session, code, as_of, zone),
+    ]
+    return {
+        "employee_number": case.number,
+        **explain_case(case, books, code, as_of),
+        "required_by": [
+            {
+                "kind": "duty",
+                "requirement": duty.requirement_id,
+                "population": dict(zip(("kind", "value"), duty.population, strict=True)),
+                "due_at": in_zone_iso(duty.due_at, zone) if duty.due_at else None,
+            }
+            for duty in case.duties.get(code, [])
+            if duty.holds
+        ],
+        "history": sorted(history, key=lambda line: datetime.fromisoformat(line["at"])),
+    }
+
+
+def _regraded(session: Session, code: str, as_of: datetime, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
+    """When a version was applied to awards granted under older ones."""
+    for row in regrades_of(session, code):
+        if row.applied_at <= as_of:
+            yield {
+                "at": in_zone_iso(row.applied_at, zone),
+                "change": "regrade",
+                "reason": "decided",
+                "by": row.applied_by,
+                "note": row.reason,
+                "version": row.version,
+                "before": None,
+                "after": None,
+            }
+
+
+def explain_case(case: PersonCase, books: Mapping[str, Rulebook], code: str, as_of: datetime) -> dict[str, Any]:
+    """What `explain_standing` says of one certification of a person for whom it was decided."""
     exemption = case.exemption(code, as_of)
     due = [duty.due_at for duty in case.duties.get(code, []) if duty.holds and duty.due_at is not None]
-    answer: dict[str, Any] = explain_standing(
+    return explain_standing(
         books[code].known(as_of),
         case.awards[code],
         case.counted(code, as_of),
@@ -48,19 +120,6 @@ def explain(
         exempt_until=exemption.ends_at if exemption else None,
         required_due_at=min(due, default=None),
     )
-    return {
-        "employee_number": employee_number,
-        **answer,
-        "required_by": [
-            {"kind": "duty", "due_at": in_zone_iso(duty.due_at, zone) if duty.due_at else None}
-            for duty in case.duties.get(code, [])
-            if duty.holds
-        ],
-        "history": sorted(
-            [*_history(session, person_id, code, as_of, zone), *_decided(case.decided.get(code, ()), as_of, zone)],
-            key=lambda line: datetime.fromisoformat(line["at"]),
-        ),
-    }
 
 
 def _history(session: Session, person_id: int, code: str, as_of: datetime, zone: ZoneInfo) -> list[dict[str, Any]]:

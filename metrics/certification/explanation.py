@@ -109,10 +109,16 @@ class _Explanation:
     def _sections(self, award: Award, previous: Award | None) -> tuple[Section, ...]:
         """The sections that may have made the award, first the one that did so first."""
         rule = self._rule_of(award)
-        if previous is None:
-            return to_earn(rule)
-        grace_ends = self.book.dates(previous).grace_ends
-        return to_renew(rule) if grace_ends is not None and award.achieved_at < grace_ends else after_lapse(rule)
+        sections = to_earn(rule)
+        if previous is not None:
+            grace_ends = self.book.dates(previous).grace_ends
+            sections = (
+                to_renew(rule) if grace_ends is not None and award.achieved_at < grace_ends else after_lapse(rule)
+            )
+        if award.revoked_at is None:
+            return sections
+        # The award on which this one followed may have been revoked with it, so any section may have made it.
+        return (*sections, *(section for section in to_renew(rule) if section not in sections))
 
     def _dates(self, award: Award, previous: Award | None) -> list[dict[str, Any]]:
         """valid_from, valid_until, W and G, each with the arithmetic in words."""
@@ -261,7 +267,8 @@ class _Explanation:
         figures = {"percent": piece.percent, "level": piece.level, "hours": piece.hours}
         shown |= {name: str(figure) for name, figure in figures.items() if figure is not None}
         shown |= {"success": piece.success} if piece.success is not None else {}
-        return shown | ({"verb": piece.verb} if piece.verb is not None else {})
+        said = {"verb": piece.verb, "authority": piece.authority}
+        return shown | {name: text for name, text in said.items() if text is not None}
 
     def _line(self, name: str, moment: datetime | None, because: str) -> dict[str, Any]:
         return {"date": name, "at": self._iso(moment), "because": because}
@@ -292,6 +299,8 @@ def missing(leaf: Leaf) -> str:
         what = f"statement {leaf.verb!r} about {leaf.object}"
     if leaf.at_least is not None:
         what += f" of at least {leaf.at_least}"
+    if leaf.authority is not None:
+        what += f" stated by {leaf.authority}"
     if leaf.source is not None:
         what += f" from {leaf.source}"
     if leaf.newer_than is not None:

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from plugin.store import Base, BigId
@@ -22,6 +22,19 @@ class CertificationRule(Base):
     text: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(200))
+
+
+class CertificationRegrade(Base):
+    """That somebody applied a version of a rule to the awards granted under older ones. Append-only."""
+
+    __tablename__ = "certification_regrade"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    code: Mapped[str] = mapped_column(String(100), index=True)
+    version: Mapped[int]
+    applied_at: Mapped[datetime]
+    applied_by: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(Text)
 
 
 class Award(Base):
@@ -68,7 +81,11 @@ class Holding(Base):
     """Where a person stands with a certification now; derived again at `next_change_at` or when the person is touched."""
 
     __tablename__ = "holding"
-    __table_args__ = (Index("ix_holding_next", "next_change_at"), Index("ix_holding_status", "certification", "status"))
+    __table_args__ = (
+        Index("ix_holding_next", "next_change_at"),
+        Index("ix_holding_status", "certification", "status"),
+        Index("ix_holding_until", "valid_until"),
+    )
 
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True, autoincrement=False)
     certification: Mapped[str] = mapped_column(String(100), primary_key=True)
@@ -87,7 +104,8 @@ class Decision(Base):
     """What somebody decided about a person's certification: to exempt, revoke or reinstate. Kept for good.
 
     A proposal waits as `proposed` until it is `done` or `declined`. `undoes_id` is the revocation that a reinstatement
-    takes back. An exemption holds from `starts_at` until `ends_at`, or until it is withdrawn.
+    takes back. An exemption holds from `starts_at` until `ends_at`, or until it is withdrawn. `answer` is why a
+    proposal was declined, or an exemption withdrawn.
     """
 
     __tablename__ = "certification_decision"
@@ -110,26 +128,56 @@ class Decision(Base):
     decided_at: Mapped[datetime | None]
     withdrawn_by: Mapped[str | None] = mapped_column(String(200))
     withdrawn_at: Mapped[datetime | None]
+    answer: Mapped[str | None] = mapped_column(Text)
 
 
 class Requirement(Base):
-    """Who must hold a certification: everybody in a position, as a duty, or for a promotion to it."""
+    """Who must hold a certification, from `starts_on` until `ends_on` (half open): as a duty, or for a promotion.
+
+    One of `position_code`, `grade_code`, `department_code` and `tag` names the population; where none does, it is the
+    people listed in `requirement_person`. `with_children`: the departments below it as well.
+    """
 
     __tablename__ = "requirement"
-    __table_args__ = (UniqueConstraint("certification", "kind", "position_code", "starts_on"),)
+    __table_args__ = (
+        CheckConstraint(
+            " + ".join(
+                f"CASE WHEN {name} IS NULL THEN 0 ELSE 1 END"
+                for name in ("position_code", "grade_code", "department_code", "tag")
+            )
+            + " <= 1",
+            name="ck_requirement_one_population",
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     certification: Mapped[str] = mapped_column(String(100), index=True)
     kind: Mapped[str] = mapped_column(String(20))
-    position_code: Mapped[str] = mapped_column(String(200), index=True)
+    position_code: Mapped[str | None] = mapped_column(String(200), index=True)
+    grade_code: Mapped[str | None] = mapped_column(String(200))
+    department_code: Mapped[str | None] = mapped_column(String(200))
+    with_children: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    tag: Mapped[str | None] = mapped_column(String(100))
     starts_on: Mapped[date] = mapped_column(Date)
     ends_on: Mapped[date | None] = mapped_column(Date)
     due_within: Mapped[str | None] = mapped_column(String(30))
     due_on: Mapped[date | None] = mapped_column(Date)
 
 
+class RequirementPerson(Base):
+    """A person for whom a requirement was made by name."""
+
+    __tablename__ = "requirement_person"
+
+    requirement_id: Mapped[int] = mapped_column(ForeignKey("requirement.id"), primary_key=True, autoincrement=False)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True, autoincrement=False, index=True)
+
+
 class Promotion(Base):
-    """A promotion or pay record of HR, by HR's own id, with our answer; kept current until HR closes it."""
+    """A promotion or pay record of HR, by HR's own id, with our answer; kept current until HR closes it.
+
+    `decided` is the answer as it stood at closing, with the awards and the evidence behind it; it never changes.
+    """
 
     __tablename__ = "promotion"
 
@@ -147,3 +195,4 @@ class Promotion(Base):
     requirements: Mapped[list[Any]]
     note: Mapped[str | None] = mapped_column(Text)
     answered_at: Mapped[datetime | None]
+    decided: Mapped[dict[str, Any] | None]

@@ -1,7 +1,6 @@
 """Promotion and pay records: HR proposes, the engine answers, and keeps the answer current until HR closes the record."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -13,9 +12,12 @@ from metrics.certification import requirements
 from metrics.certification.chain import Rulebook
 from metrics.certification.explanation import explain_standing
 from metrics.certification.models import Promotion
-from metrics.certification.status import Standing, Status
-from plugin import people
-from plugin.errors import NotFoundError, RefusedError
+from metrics.certification.promotion_decided import as_decided
+from metrics.certification.promotion_notes import NO_REQUIREMENT, notes_on
+from metrics.certification.promotion_proposals import Proposal, propose
+from metrics.certification.record_refusals import NO_RECORD
+from metrics.certification.refusals import NotThereError
+from metrics.certification.status import Status
 from plugin.events import EventDraft, lock_people
 from plugin.models import Person
 from plugin.moments import in_zone_iso
@@ -24,86 +26,58 @@ from plugin.store import chunks
 if TYPE_CHECKING:
     from metrics.certification.engine import PersonCase  # the engine calls this module; only its type is needed here
 
+__all__ = ["NO_REQUIREMENT", "Proposal", "answer", "answer_open", "asked_for", "close", "from_now_on", "propose"]
+
 ELIGIBLE, CONDITIONAL, BLOCKED = "eligible", "conditional", "blocked"
-NO_REQUIREMENT = "No certification is required for this."
 BLOCKING = {Status.EXPIRED, Status.REVOKED, Status.OVERDUE, Status.NOT_STARTED}
 PENDING = {Status.IN_PROGRESS, Status.GRACE}
-TERMS = ("kind", "from_position", "to_position", "from_grade", "to_grade", "effective_on")
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """What HR proposes: a promotion or a pay step of one person, by HR's own id of the record."""
-
-    promotion_id: str
-    employee_number: str
-    kind: str
-    effective_date: date
-    from_position: str | None = None
-    to_position: str | None = None
-    from_grade: str | None = None
-    to_grade: str | None = None
-
-
-def propose(session: Session, proposal: Proposal, now: datetime) -> str:
-    """Store a proposal: 'created', 'updated' or 'unchanged'; the answer is derived next.
-
-    Raises RefusedError for an unknown employee, a closed record, and a record that was another employee's.
-    """
-    person_id = session.scalar(select(Person.id).where(Person.employee_number == proposal.employee_number))
-    if person_id is None:
-        raise RefusedError(
-            f"There is no employee {proposal.employee_number!r} here. Check the number; new employees are known after the next "
-            "pull of the source that is the authority for people."
-        )
-    terms = {name: getattr(proposal, name) for name in TERMS if name != "effective_on"}
-    terms["effective_on"] = proposal.effective_date
-    lock_people(session, [person_id])  # two calls at once about one record: the second waits and finds it
-    record = session.get(Promotion, proposal.promotion_id)
-    if record is None:
-        session.add(
-            Promotion(
-                promotion_id=proposal.promotion_id, person_id=person_id, proposed_at=now, requirements=[], **terms
-            )
-        )
-        people.touch(session, [person_id])
-        return "created"
-    if record.closed_at is not None:
-        raise RefusedError(
-            f"The record {proposal.promotion_id} was closed on {record.closed_at:%Y-%m-%d}; propose a new one."
-        )
-    if record.person_id != person_id:
-        raise RefusedError(
-            f"The record {proposal.promotion_id} belongs to another employee; propose under an id of its own."
-        )
-    if all(getattr(record, name) == value for name, value in terms.items()):
-        return "unchanged"
-    for name, value in terms.items():
-        setattr(record, name, value)
-    people.touch(session, [person_id])
-    return "updated"
 
 
 def close(session: Session, promotion_id: str, now: datetime) -> None:
-    """End a record: it stays as it was answered last. Raises NotFoundError; closing twice changes nothing."""
-    record = _record(session, promotion_id)
-    record.closed_at = record.closed_at or now
+    """End a record: it stays as it was answered last, with the evidence of that moment. `now` is on the organisation's clock.
+
+    Raises NotFoundError; closing twice changes nothing.
+    """
+    record = promotion_record(session, promotion_id)
+    lock_people(session, [record.person_id])  # nobody answers it anew, or closes it as well, meanwhile
+    session.refresh(record)
+    if record.closed_at is None:
+        record.closed_at = now
+        record.decided = as_decided(session, record, now)
 
 
 def answer(session: Session, promotion_id: str) -> dict[str, Any]:
     """The record as it stands, for the API. Raises NotFoundError."""
-    record = _record(session, promotion_id)
+    record = promotion_record(session, promotion_id)
     number = session.scalar(select(Person.employee_number).where(Person.id == record.person_id))
-    return {**_state(record, str(number)), "eligibility": record.eligibility, "closed": record.closed_at is not None}
+    said = {**_state(record, str(number)), "eligibility": record.eligibility, "closed": record.closed_at is not None}
+    return said if record.closed_at is None else {**said, "decided": record.decided}
+
+
+def promotion_record(session: Session, promotion_id: str) -> Promotion:
+    """The record of this id. Raises NotFoundError."""
+    record = session.get(Promotion, promotion_id)
+    if record is None:
+        raise NotThereError(NO_RECORD, id=promotion_id)
+    return record
+
+
+def from_now_on(lines: Sequence[dict[str, Any]], now: datetime, zone: ZoneInfo) -> list[dict[str, Any]]:
+    """An open record's lines as they are read at `now`: an earliest day that has passed is now."""
+    shown = in_zone_iso(now.replace(microsecond=0), zone)
+    return [
+        {**line, "earliest": shown} if line.get("earliest") and datetime.fromisoformat(line["earliest"]) < now else line
+        for line in lines
+    ]
 
 
 def asked_for(session: Session, person_ids: Sequence[int]) -> dict[int, set[str]]:
     """The certifications that these persons' open records ask for, by person."""
     records = _open_records(session, person_ids)
-    needed = _needed(session, records)
+    needed = requirements.for_promotions(session, records)
     found: dict[int, set[str]] = {}
     for record in records:
-        found.setdefault(record.person_id, set()).update(needed.get(_target(record), []))
+        found.setdefault(record.person_id, set()).update(needed[record.promotion_id])
     return found
 
 
@@ -113,14 +87,19 @@ def answer_open(
     """Answer these persons' open records anew; an event for each whose answer changed."""
     events = []
     records = _open_records(session, list(cases))
-    needed = _needed(session, records)
+    needed = requirements.for_promotions(session, records)
+    notes = notes_on(session, records, needed)
     for record in records:
         case = cases[record.person_id]
-        codes = [code for code in needed.get(_target(record), []) if code in case.standings]
-        lines = [_line(case, code, books[code], record.effective_on, now, zone) for code in codes]
-        eligibility = _eligibility([case.standings[code] for code in codes], record.effective_on, zone)
-        note = None if codes else NO_REQUIREMENT
-        if record.eligibility == eligibility and record.note == note and _same(record.requirements, lines):
+        codes, note = needed[record.promotion_id], notes[record.promotion_id]
+        known = [code for code in codes if code in case.standings]
+        lines = [
+            _line(case, code, books[code], record.effective_on, now, zone) if code in known else _without_rule(code)
+            for code in codes
+        ]
+        eligibility = BLOCKED if known != codes else _eligibility(case, codes, record.effective_on, now, zone)
+        same = record.eligibility == eligibility and record.note == note
+        if same and _same(record.requirements, lines, now):
             continue
         record.eligibility, record.requirements, record.note, record.answered_at = eligibility, lines, note, now
         data = {**_state(record, case.number), "backfill": False}
@@ -128,17 +107,35 @@ def answer_open(
     return events
 
 
-def _eligibility(standings: Sequence[Standing], effective_on: date, zone: ZoneInfo) -> str:
+def _eligibility(case: "PersonCase", codes: Sequence[str], effective_on: date, now: datetime, zone: ZoneInfo) -> str:
+    standings = [case.standings[code] for code in codes]
     if any(where.status in BLOCKING for where in standings):
         return BLOCKED
-    if any(where.status in PENDING or _ends_too_early(where, effective_on, zone) for where in standings):
+    if any(where.status in PENDING for where in standings):
+        return CONDITIONAL
+    if any(_is_too_early(_ends(case, code, now), effective_on, zone) for code in codes):
         return CONDITIONAL
     return ELIGIBLE
 
 
-def _ends_too_early(where: Standing, effective_on: date, zone: ZoneInfo) -> bool:
-    """Whether what is held ends on or before the effective date."""
-    return where.ends is not None and where.ends.astimezone(zone).date() <= effective_on
+def _is_too_early(ends: datetime | None, effective_on: date, zone: ZoneInfo) -> bool:
+    """Whether what is held ends on or before the effective date, by the calendar days of the organisation."""
+    return ends is not None and ends.astimezone(zone).date() <= effective_on
+
+
+def _ends(case: "PersonCase", code: str, now: datetime) -> datetime | None:
+    """When what counts as held ends: the award, or the exemption and an award that goes on when it is over."""
+    where = case.standings[code]
+    exemption = case.exemption(code, now)
+    if where.status is not Status.EXEMPT or exemption is None:
+        return where.ends
+    ends = exemption.ends_at
+    for award in sorted(case.awards[code], key=lambda award: award.valid_from):
+        if award.revoked_at is None and award.valid_from <= ends:
+            if award.valid_until is None:
+                return None
+            ends = max(ends, award.valid_until)
+    return ends
 
 
 def _line(
@@ -146,21 +143,34 @@ def _line(
 ) -> dict[str, Any]:
     """One required certification: where it stands, held until when, what is missing, and when it could be met."""
     where = case.standings[code]
-    held = where.award is not None and where.status not in BLOCKING
+    ends = _ends(case, code, now)
+    held = where.status not in BLOCKING
     line: dict[str, Any] = {
         "certification": code,
         "status": str(where.status),
-        "held_until": in_zone_iso(where.ends, zone) if held and where.ends is not None else None,
+        "held_until": in_zone_iso(ends, zone) if held and ends is not None else None,
         "missing": [],
         "earliest": None,
     }
-    if where.status in BLOCKING | PENDING or _ends_too_early(where, effective_on, zone):
+    if where.status in BLOCKING | PENDING or _is_too_early(ends, effective_on, zone):
         pieces = case.counted(code, now)
         following = explain_standing(book, case.awards[code], pieces, now, holdings=case.holdings(code))["next"]
-        line["missing"] = missing_in(following["sections"][0]["criteria"]) if following else []
+        line["missing"] = _missing_of(following["sections"][0]) if following else []
         opens = datetime.fromisoformat(following["counts_from"]) if following and following["counts_from"] else now
         line["earliest"] = in_zone_iso(max(now, opens).replace(microsecond=0), zone)
     return line
+
+
+def _without_rule(code: str) -> dict[str, Any]:
+    """The line of a certification that is required and has no rule: nobody can hold it."""
+    missing = [f"a rule for {code}: import it"]
+    return {"certification": code, "status": "not_started", "held_until": None, "missing": missing, "earliest": None}
+
+
+def _missing_of(section: Mapping[str, Any]) -> list[str]:
+    """What a section of a rule still asks; where every criterion is met, why that is not enough."""
+    lacking = missing_in(section["criteria"])
+    return lacking or ([section["note"]] if section["note"] else [])
 
 
 def missing_in(node: Mapping[str, Any]) -> list[str]:
@@ -178,13 +188,17 @@ def missing_in(node: Mapping[str, Any]) -> list[str]:
     return [" or ".join(parts)] if node["criterion"] == "any_of" else [f"{node['n']} of: {'; '.join(parts)}"]
 
 
-def _same(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether two answers say the same; 'from now on' is not another answer each time it is asked."""
+def _same(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], now: datetime) -> bool:
+    """Whether two answers say the same at `now`; 'from now on' is not another answer each time it is asked."""
 
     def plain(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        return [{name: value for name, value in line.items() if name != "earliest"} for line in lines]
+        return [{**line, "earliest": _from_when(line.get("earliest"), now)} for line in lines]
 
     return plain(old) == plain(new)
+
+
+def _from_when(earliest: str | None, now: datetime) -> datetime | None:
+    return max(datetime.fromisoformat(earliest), now) if earliest else None
 
 
 def _state(record: Promotion, number: str) -> dict[str, Any]:
@@ -205,18 +219,3 @@ def _open_records(session: Session, person_ids: Sequence[int]) -> list[Promotion
         query = select(Promotion).where(Promotion.person_id.in_(ids), Promotion.closed_at.is_(None))
         records += session.scalars(query.order_by(Promotion.promotion_id))
     return records
-
-
-def _target(record: Promotion) -> tuple[str, date]:
-    return record.to_position or "", record.effective_on
-
-
-def _needed(session: Session, records: Sequence[Promotion]) -> dict[tuple[str, date], list[str]]:
-    return requirements.for_promotions(session, (_target(record) for record in records if record.to_position))
-
-
-def _record(session: Session, promotion_id: str) -> Promotion:
-    record = session.get(Promotion, promotion_id)
-    if record is None:
-        raise NotFoundError(f"There is no promotion record {promotion_id!r}.")
-    return record

@@ -1,6 +1,7 @@
-"""Requirements: who must hold what, by position; as a duty, or for a promotion to it."""
+"""Requirements: who must hold what; as a duty, or for a promotion. Populations say who is meant on which day."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -8,108 +9,220 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from metrics.certification.models import CertificationRule, Requirement
+from metrics.certification import populations
+from metrics.certification import record_refusals as why
+from metrics.certification.models import CertificationRule, Promotion, Requirement, RequirementPerson
+from metrics.certification.populations import (
+    GRADE,
+    POSITION,
+    Population,
+    Spell,
+    Whereabouts,
+    members,
+    population_of,
+    whereabouts,
+)
+from metrics.certification.refusals import NO_CERTIFICATION, NotThereError, RefusedInWordsError
+from metrics.certification.requirement_checks import (
+    DUTY,
+    PROMOTION,
+    check_population,
+    check_terms,
+    listed_persons,
+    same_requirement,
+)
 from plugin import people
 from plugin.audit import record_act
-from plugin.errors import NotFoundError, RefusedError
-from plugin.models import Assignment, Person, Position
 from plugin.moments import Duration, add, start_of_day
-from plugin.store import chunks
 
-DUTY, PROMOTION = "duty", "promotion"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Duty:
-    """A certification that a person must hold, now or from a later day on; `due_at` is when at the latest, if ever."""
+    """A certification that a person must hold, now or from a later day on; `due_at` is when at the latest, if ever.
+
+    `changes_at` is the next moment at which it begins or ends, as far as is known. The requirement behind it goes by
+    `requirement_id` and `population`.
+    """
 
     certification: str
     holds: bool
     due_at: datetime | None
     changes_at: datetime | None
+    requirement_id: int = 0
+    population: Population = ("", "")
 
 
-def add_requirement(session: Session, requirement: Requirement, actor: str, now: datetime) -> None:
-    """Store a requirement. Raises NotFoundError for an unknown certification, RefusedError for a wrong kind or date.
+def add_requirement(
+    session: Session, requirement: Requirement, actor: str, now: datetime, listed: Collection[str] = ()
+) -> None:
+    """Store a requirement; `listed` are the employee numbers where it is for people by name.
 
-    Everybody is derived again; the position need not be known yet.
+    Raises NotFoundError for an unknown certification or employee, RefusedError for a wrong kind, date or population, and
+    for what is required already. Whomever it concerns is derived again; what the population names need not be known yet.
     """
     known = select(CertificationRule.id).where(CertificationRule.code == requirement.certification).limit(1)
     if session.scalars(known).first() is None:
-        raise NotFoundError(f"There is no certification {requirement.certification!r}; import its rule first.")
-    if requirement.kind not in {DUTY, PROMOTION}:
-        raise RefusedError(f"A requirement is a duty or for a promotion, not {requirement.kind!r}.")
-    if requirement.ends_on is not None and requirement.ends_on <= requirement.starts_on:
-        raise RefusedError("The requirement ends before it starts; give a later end.")
-    same = select(Requirement).where(
-        Requirement.certification == requirement.certification,
-        Requirement.kind == requirement.kind,
-        Requirement.position_code == requirement.position_code,
-        Requirement.starts_on == requirement.starts_on,
-    )
-    if session.scalars(same).first() is not None:
-        raise RefusedError(
-            f"{requirement.certification} is required as a {requirement.kind} of {requirement.position_code} "
-            f"from {requirement.starts_on} on already."
-        )
+        raise NotThereError(NO_CERTIFICATION, code=requirement.certification)
+    check_population(requirement, listed)
+    check_terms(requirement)
+    person_ids = listed_persons(session, listed)
+    same = same_requirement(session, requirement, set(person_ids))
+    if same is not None:
+        terms = {"certification": requirement.certification, "kind": requirement.kind, "whom": in_words(same)}
+        raise RefusedInWordsError(why.REQUIRED_ALREADY, **terms, starts=same.starts_on, id=same.id)
     session.add(requirement)
-    subject = f"{requirement.kind}:{requirement.position_code}:{requirement.certification}"
-    record_act(session, actor, "requirement.add", subject, now, after={"starts_on": str(requirement.starts_on)})
-    people.touch_all(session)
+    session.flush()
+    session.add_all(RequirementPerson(requirement_id=requirement.id, person_id=each) for each in person_ids)
+    session.flush()
+    after = {
+        "requirement": requirement.id,
+        "starts_on": str(requirement.starts_on),
+        "ends_on": _text(requirement.ends_on),
+        "due_on": _text(requirement.due_on),
+        "due_within": requirement.due_within,
+        "listed": len(person_ids),
+    }
+    record_act(session, actor, "requirement.add", _subject(requirement), now, after=after)
+    _touch(session, requirement)
+
+
+def end_requirement(session: Session, requirement_id: int, last: date, actor: str, now: datetime) -> Requirement:
+    """Let a requirement end: `last` is the first day on which it does not hold. One that has not begun never will.
+
+    Raises NotFoundError, and RefusedError for one that has ended by then already.
+    """
+    requirement = session.get(Requirement, requirement_id)
+    if requirement is None:
+        raise NotThereError(why.NO_REQUIREMENT, id=requirement_id)
+    if requirement.ends_on is not None and requirement.ends_on <= last:
+        raise RefusedInWordsError(why.ENDS_ALREADY, id=requirement_id, day=requirement.ends_on)
+    before = {"requirement": requirement_id, "ends_on": _text(requirement.ends_on)}
+    requirement.ends_on = max(last, requirement.starts_on)
+    after = {"requirement": requirement_id, "ends_on": _text(requirement.ends_on)}
+    record_act(session, actor, "requirement.end", _subject(requirement), now, before=before, after=after)
+    _touch(session, requirement)
+    return requirement
+
+
+def in_words(requirement: Requirement) -> str:
+    """Whom a requirement is for, as commands say it."""
+    return populations.in_words(population_of(requirement))
+
+
+def is_for_nobody(session: Session, requirement: Requirement, today: date) -> bool:
+    """Whether nobody with the organisation is in its population today: perhaps a slip of the keyboard.
+
+    For a promotion to a position or grade that is no slip, as long as there is such a position or grade.
+    """
+    kind, value = population_of(requirement)
+    on = None if requirement.kind == PROMOTION and kind in {POSITION, GRADE} else today
+    return session.scalars(members(session, (kind, value), on).limit(1)).first() is None
 
 
 def duties(session: Session, person_ids: Sequence[int], today: date, zone: ZoneInfo) -> dict[int, list[Duty]]:
     """The duties of these persons that hold or will hold, by person; leavers have none from the day they leave."""
+    lasting = or_(Requirement.ends_on.is_(None), Requirement.ends_on > today)
+    rows = session.scalars(select(Requirement).where(Requirement.kind == DUTY, lasting).order_by(Requirement.id))
+    wanted: dict[Population, list[Requirement]] = {}
+    for row in rows:
+        wanted.setdefault(population_of(row), []).append(row)
+    if not wanted:
+        return {}
     found: dict[int, list[Duty]] = {}
-    for ids in chunks(person_ids):
-        query = (
-            select(Person.id, Person.joined_on, Person.left_on, Assignment.valid_from, Requirement)
-            .join(Assignment, (Assignment.person_id == Person.id) & people.standing_on(today))
-            .join(Position, Position.id == Assignment.position_id)
-            .join(Requirement, Requirement.position_code == Position.code)
-            .where(
-                Person.id.in_(ids),
-                people.employed_on(today),
-                Requirement.kind == DUTY,
-                or_(Requirement.ends_on.is_(None), Requirement.ends_on > today),
-            )
-            .order_by(Requirement.id)
-        )
-        for person_id, joined_on, left_on, moved_on, requirement in session.execute(query):
-            duty = _duty(requirement, joined_on, left_on, moved_on, today, zone)
-            found.setdefault(person_id, []).append(duty)
+    for person_id, where in whereabouts(session, person_ids, {kind for kind, _ in wanted}).items():
+        concerned = [(row, spells) for key, spells in where.spells.items() for row in wanted.get(key, ())]
+        concerned.sort(key=lambda pair: pair[0].id)
+        listed = [duty for row, spells in concerned if (duty := duty_of(row, where, spells, today, zone)) is not None]
+        if listed:
+            found[person_id] = listed
     return found
 
 
-def for_promotions(session: Session, wanted: Iterable[tuple[str, date]]) -> dict[tuple[str, date], list[str]]:
-    """The certifications that a promotion to a position asks for on a day, by position and day."""
-    pairs = set(wanted)
-    rows: list[Requirement] = []
-    for codes in chunks(sorted({position for position, _ in pairs})):
-        query = select(Requirement).where(Requirement.kind == PROMOTION, Requirement.position_code.in_(codes))
-        rows += session.scalars(query)
-    return {
-        (position, day): sorted(
-            {
-                row.certification
-                for row in rows
-                if row.position_code == position and row.starts_on <= day and (row.ends_on is None or row.ends_on > day)
-            }
-        )
-        for position, day in pairs
-    }
+def for_promotions(session: Session, records: Iterable[Promotion]) -> dict[str, list[str]]:
+    """The certifications that promotion and pay records ask for on their effective days, by the record's id.
+
+    Asked for are what is required of the position and the grade that a record leads to, and what is required for
+    promoting anybody in the department, under the tag or on the list in which the person is on that day.
+    """
+    records = list(records)
+    if not records:
+        return {}
+    wanted: dict[Population, list[Requirement]] = {}
+    for row in session.scalars(select(Requirement).where(Requirement.kind == PROMOTION)):
+        wanted.setdefault(population_of(row), []).append(row)
+    kinds = {kind for kind, _ in wanted} - {POSITION, GRADE}
+    person_ids = sorted({record.person_id for record in records})
+    places = whereabouts(session, person_ids, kinds) if kinds else {}
+    found: dict[str, list[str]] = {}
+    for record in records:
+        day = record.effective_on
+        where = places.get(record.person_id)
+        keys = {(POSITION, record.to_position or ""), (GRADE, record.to_grade or "")}
+        if where is not None:
+            keys |= {key for key, spells in where.spells.items() if any(spell.holds_on(day) for spell in spells)}
+        rows = (row for key in keys for row in wanted.get(key, ()))
+        found[record.promotion_id] = sorted({row.certification for row in rows if _spell(row).holds_on(day)})
+    return found
 
 
-def _duty(
-    requirement: Requirement, joined_on: date | None, left_on: date | None, moved_on: date, today: date, zone: ZoneInfo
-) -> Duty:
-    """One person's duty; a due date after joining, moving and the requirement's start counts from the latest of them."""
-    due_at = None
-    if requirement.due_on is not None:
-        due_at = start_of_day(requirement.due_on, zone)
-    elif requirement.due_within is not None:
-        begins = max(day for day in (joined_on, moved_on, requirement.starts_on) if day is not None)
-        due_at = add(start_of_day(begins, zone), Duration.parse(requirement.due_within), zone)
-    days = [day for day in (requirement.starts_on, requirement.ends_on, left_on) if day is not None and day > today]
-    changes_at = start_of_day(min(days), zone) if days else None
-    return Duty(requirement.certification, requirement.starts_on <= today, due_at, changes_at)
+def duty_of(
+    requirement: Requirement, where: Whereabouts, spells: Sequence[Spell], today: date, zone: ZoneInfo
+) -> Duty | None:
+    """One person's duty: the spell in the population that holds or comes next; None when there is none any more.
+
+    A spell begins with the latest of joining, moving there and the requirement's start; a due date counts from then.
+    """
+    own, employed = _spell(requirement), where.employed
+    cut = [
+        Spell(max(spell.begins, own.begins, employed.begins), min(spell.ends, own.ends, employed.ends))
+        for spell in spells
+    ]
+    coming = [spell for spell in cut if spell.begins < spell.ends and spell.ends > today]
+    if not coming:
+        return None
+    first = coming[0]
+    changes = first.ends if first.begins <= today else first.begins
+    return Duty(
+        certification=requirement.certification,
+        holds=first.begins <= today,
+        due_at=_due_at(requirement, first.begins, zone),
+        changes_at=start_of_day(changes, zone) if changes < date.max else None,
+        requirement_id=requirement.id,
+        population=population_of(requirement),
+    )
+
+
+def _due_at(requirement: Requirement, begins: date, zone: ZoneInfo) -> datetime | None:
+    """When a duty is due; never, where a data file brought a period that cannot be counted."""
+    try:
+        if requirement.due_on is not None:
+            return start_of_day(requirement.due_on, zone)
+        if requirement.due_within is not None:
+            return add(start_of_day(begins, zone), Duration.parse(requirement.due_within), zone)
+    except (ValueError, OverflowError) as error:
+        log.warning("The requirement no. %s has no due date that can be counted: %s", requirement.id, error)
+    return None
+
+
+def _spell(requirement: Requirement) -> Spell:
+    return Spell(requirement.starts_on, requirement.ends_on or date.max)
+
+
+def _touch(session: Session, requirement: Requirement) -> None:
+    """Mark those whom it may concern on some day: the population, or everybody about whom HR has an open record."""
+    concerned = members(session, population_of(requirement))
+    if requirement.kind == PROMOTION:
+        concerned = select(Promotion.person_id).where(Promotion.closed_at.is_(None)).distinct()
+    for person_ids in session.scalars(concerned).partitions(5000):
+        people.touch(session, person_ids)
+
+
+def _subject(requirement: Requirement) -> str:
+    _, value = population_of(requirement)
+    return f"{requirement.kind}:{value}:{requirement.certification}"
+
+
+def _text(day: date | None) -> str | None:
+    return day.isoformat() if day is not None else None

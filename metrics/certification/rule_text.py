@@ -103,12 +103,15 @@ def needs(rule: Rule) -> set[str]:
     return {leaf.object for leaf in found if leaf.kind == "certification"}
 
 
-def check_circles(rules: Mapping[str, Rule], text: str | None = None) -> None:
+def check_circles(
+    rules: Mapping[str, Rule], text: str | None = None, older: Mapping[str, Iterable[Rule]] | None = None
+) -> None:
     """Raise RuleRefused, naming the circle, where a certification of `rules` (by code) needs itself through others.
 
     `text` is the TOML of a rule that is about to be saved, if there is one: it takes the place of that code's rule, and a
     circle through it is told from there, with the line of the leaf that leads into it; else the line is 1. Codes without
-    a rule are passed over.
+    a rule are passed over. `older` are the other versions of `rules`: awards granted under them stand, so they still need
+    what they needed.
     """
     located: list[tuple[Leaf, int]] = []
     first = ""
@@ -116,7 +119,11 @@ def check_circles(rules: Mapping[str, Rule], text: str | None = None) -> None:
         rule, located = _read(text)
         first = rule.code
         rules = {first: rule, **{code: other for code, other in rules.items() if code != first}}
-    circle = _circle({code: sorted(needs(rule)) for code, rule in rules.items()})
+    needed = {code: needs(rule) for code, rule in rules.items()}
+    for code, versions in (older or {}).items():
+        if code != first and code in needed:
+            needed[code] = needed[code].union(*map(needs, versions))
+    circle = _circle({code: sorted(codes) for code, codes in needed.items()})
     if circle is None:
         return
     line = 1
@@ -583,7 +590,7 @@ def _criterion(criterion: Criterion) -> str:
 def _leaf(leaf: Leaf) -> str:
     named: list[tuple[str, object]] = [(leaf.object_key, leaf.object)] if leaf.object_key else []
     if leaf.kind == "competency":
-        named = [*zip(("framework", "competency"), _framework_and_competency(leaf.object), strict=True)]
+        named = [*zip(("framework", "competency"), framework_and_competency(leaf.object), strict=True)]
     values: list[tuple[str, object]] = [
         ("source", leaf.source),
         ("verb", leaf.verb),
@@ -598,8 +605,8 @@ def _leaf(leaf: Leaf) -> str:
     return _inline((key, _value(value)) for key, value in values if value is not None)
 
 
-def _framework_and_competency(name: str) -> tuple[str, str]:
-    """`name` cut at the first stroke that leaves both parts with a text: either may have strokes of its own."""
+def framework_and_competency(name: str) -> tuple[str, str]:
+    """`FRAMEWORK/COMPETENCY` cut at the first stroke that leaves both parts with a text: either may have strokes of its own."""
     cuts = ((name[:at], name[at + 1 :]) for at, letter in enumerate(name) if letter == "/")
     return next(((left, right) for left, right in cuts if left.strip() and right.strip()), (name, ""))
 

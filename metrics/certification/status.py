@@ -28,7 +28,7 @@ class Status(StrEnum):
     NOT_STARTED = "not_started"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Standing:
     """A person's status at a moment.
 
@@ -158,9 +158,13 @@ class _Case:
 
     def deciding(self, at: datetime) -> Award | None:
         """The latest award that holds at `at`, else the latest that has begun."""
-        begun = [award for award in self.awards if award.valid_from <= at]
-        holding = [award for award in begun if award.holds_at(at)] or begun
-        return holding[-1] if holding else None
+        latest: Award | None = None
+        for award in reversed(self.awards):
+            if award.valid_from <= at:
+                if award.valid_until is None or at < award.valid_until:
+                    return award
+                latest = latest or award
+        return latest
 
     def status(self, at: datetime) -> Status:
         """The first row of the table that applies at `at`."""
@@ -184,10 +188,10 @@ class _Case:
 
     def changes(self) -> list[datetime]:
         """Every moment at which the status may change by what is known, in order."""
-        moments = {self.exempt_from, self.exempt_until, self.due_at, self.begun_at}
+        moments = [self.exempt_from, self.exempt_until, self.due_at, self.begun_at]
         for award in self.awards:
-            moments |= {award.valid_from, *self.book.dates(award), award.revoked_at}
-        return sorted(moment for moment in moments if moment is not None and EARLIEST < moment < LATEST)
+            moments += (award.valid_from, award.revoked_at, *self.book.dates(award))
+        return sorted({moment for moment in moments if moment is not None and EARLIEST < moment < LATEST})
 
     def since(self, at: datetime, changes: list[datetime]) -> datetime | None:
         """The beginning of the status that holds at `at`; None where it always was."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from metrics.certification import populations
+
 INDENT = "  "
 
 
@@ -19,7 +21,8 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"Status: {answer['status']}{since}"
     for requirement in answer["required_by"]:
         due = f", due {requirement['due_at']}" if requirement["due_at"] else ""
-        yield f"Required as a {requirement['kind']}{due}"
+        whom = requirement["population"]["kind"], requirement["population"]["value"]
+        yield f"Required as a {requirement['kind']} of {populations.in_words(whom)}{due}"
     change = answer["next_change"]
     if change:
         yield f"Next change: {change['to']} at {change['at']}, if nothing more is recorded"
@@ -40,7 +43,8 @@ def _change(line: Mapping[str, Any]) -> str:
         return f"{line['change']}, {line['reason']}, by the engine"
     role = f" ({line['role']})" if line.get("role") else ""
     note = f": {line['note']}" if line.get("note") else ""
-    return f"{line['change']}, {line['reason']} by {line['by']}{role}{note}"
+    version = f" to version {line['version']}" if "version" in line else ""
+    return f"{line['change']}{version}, {line['reason']} by {line['by']}{role}{note}"
 
 
 def _because(because: Mapping[str, Any], version: int) -> Iterator[str]:

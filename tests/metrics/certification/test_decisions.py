@@ -93,7 +93,7 @@ class Scene:
 
     def explained(self, as_of: datetime | None = None) -> dict[str, Any]:
         with self.store.read() as session:
-            return explain(session, "E1", "FIRE", as_of or self.now, SHANGHAI, self.now)
+            return explain(session, "E1", "FIRE", as_of or self.now, SHANGHAI)
 
 
 @pytest.fixture
@@ -222,12 +222,12 @@ def test_a_proposal_changes_nothing_until_it_is_accepted(scene: Scene) -> None:
     with scene.store.read() as session:
         acts = session.execute(
             select(AuditEntry.actor, AuditEntry.action, AuditEntry.person_id).where(
-                AuditEntry.action.in_(["certification.propose_revoke", "certification.revoke"])
+                AuditEntry.action.in_(["award.propose_revoke", "award.revoke"])
             )
         ).all()
         person_id = session.scalars(select(Person.id)).one()
     assert [tuple(act) for act in acts] == [
-        ("carl", "certification.propose_revoke", person_id), ("hana", "certification.revoke", person_id),
+        ("carl", "award.propose_revoke", person_id), ("hana", "award.revoke", person_id),
     ]  # fmt: skip
 
 

@@ -139,11 +139,11 @@ def test_an_imported_award_explains_itself(set_up: Store, tmp_path: Path) -> Non
     """The explanation of an imported award says that it was imported with its dates, and names no criteria."""
     bring(set_up, tmp_path, "E1,FIRE,2025-12-31,2026-12-31,\n")
     with set_up.read() as session:
-        answer = explain(session, "E1", "FIRE", NOW, SHANGHAI, NOW)
+        answer = explain(session, "E1", "FIRE", NOW, SHANGHAI)
     assert answer["because"]["section"] is None
     assert "imported with this end" in in_words(answer)
     with set_up.read() as session:
-        earlier = explain(session, "E1", "FIRE", NOW - timedelta(seconds=1), SHANGHAI, NOW)
+        earlier = explain(session, "E1", "FIRE", NOW - timedelta(seconds=1), SHANGHAI)
     assert earlier["status"] == "not_started"
 
 
