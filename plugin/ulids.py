@@ -1,6 +1,7 @@
 """ULIDs by the thousand: sortable ids, of the time in milliseconds and 80 random bits, in Crockford's base 32.
 
-Source: the ULID specification (github.com/ulid/spec); one at a time is what the library `ulid` is for.
+Source: the ULID specification (github.com/ulid/spec), its section on monotonicity too; one at a time is what the library
+`ulid` is for.
 """
 
 from base64 import b32encode
@@ -10,14 +11,14 @@ from os import urandom
 
 from ulid import ULID
 
-_AT_ONCE, _BYTES, _LETTERS = 256, 10, 16  # ten random bytes are sixteen letters
+_TIME, _BYTES = 10, 10  # letters of the time, bytes of the rest
 _CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
 
 
 def ulids(moment: datetime) -> Iterator[str]:
-    """As many ids of `moment` as are asked for; in no order among themselves."""
-    time = str(ULID.from_datetime(moment))[:_BYTES]
+    """As many ids of `moment` as are asked for, each above the one before."""
+    time = str(ULID.from_datetime(moment))[:_TIME]
+    number = int.from_bytes(urandom(_BYTES)) >> 1  # half of what fits is left for counting up
     while True:
-        letters = b32encode(urandom(_AT_ONCE * _BYTES)).translate(_CROCKFORD).decode()
-        for start in range(0, _AT_ONCE * _LETTERS, _LETTERS):
-            yield time + letters[start : start + _LETTERS]
+        yield time + b32encode(number.to_bytes(_BYTES)).translate(_CROCKFORD).decode()
+        number += 1

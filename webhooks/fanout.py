@@ -86,4 +86,5 @@ def _make_messages(session: Session, endpoint: Endpoint, events: Sequence[str], 
     ).where(Event.id.in_(events))
     if endpoint.types is not None:
         chosen = chosen.where(Event.type.in_(endpoint.types))
-    session.execute(insert(Message).from_select(list(COLUMNS), chosen))
+    in_order = chosen.order_by(Event.person_id, Event.sequence)
+    session.execute(insert(Message).from_select(list(COLUMNS), in_order))
