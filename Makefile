@@ -35,7 +35,7 @@ test: check
 test-system: install
 	$(BIN)/pytest -m system tests/system
 
-# What takes long: more rounds of killing, the scan for secrets on SQLite too.
+# What takes long: more rounds of killing, 50,000 messages to a receiver that fails at random, the scan for secrets on SQLite too.
 soak: install
 	$(BIN)/pytest -m soak
 

@@ -1,6 +1,6 @@
 """How fast the engine derives a whole store: people with 20 certifications and 50 pieces of evidence each.
 
-    python -m benchmarks.certification_store [--url postgresql://…] [--people 5000] [--sample 100] [--workers 1]
+    python -m benchmarks.certification_store [--url postgresql://…] [--people 5000] [--sample 100] [--processes 2]
 
 From nothing; then a thousand people about whom something was recorded; then one day's clock. Beside it a straightforward
 loop that asks the database once per person and certification, on a sample, and Polars (if it is installed) on the rows of
@@ -14,9 +14,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,9 +23,10 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from connectors.models import Evidence
-from metrics.certification.engine import Terms, derive_due
+from metrics.certification.engine import Terms
 from metrics.certification.evidence import Piece
 from metrics.certification.models import Award, Holding
+from metrics.certification.processes import derive_all
 from metrics.certification.rule_text import parse_rule
 from metrics.certification.rules import import_rule
 from plugin import lifecycle, people
@@ -109,27 +108,13 @@ def fill(store: Store, count: int) -> None:
             connection.execute(text("ANALYZE"))
 
 
-def derived(store: Store, now: datetime, what: str, rows: int, workers: int = 1) -> float:
+def derived(store: Store, now: datetime, what: str, rows: int, processes: int = 1) -> float:
     """Derive whoever is touched or due, by so many processes; print the time, and give it."""
     wall, cpu = time.perf_counter(), _cpu()
-    if workers == 1:
-        events = derive_due(store, lambda: now, TERMS)
-    else:
-        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-            url = store.engine.url.render_as_string(hide_password=False)
-            events = sum(pool.map(_derive, [url] * workers, [now] * workers))
+    events = derive_all(store, lambda: now, TERMS, processes)
     wall, cpu = time.perf_counter() - wall, _cpu() - cpu
     print(f"{what:26} {rows:9,} people {wall:8.2f} s {cpu:8.2f} s cpu {rows / wall:9,.0f} people/s {events:10,} events")
     return wall
-
-
-def _derive(url: str, now: datetime) -> int:
-    load_models(discover([], PACKAGES))
-    store = Store(url)
-    try:
-        return derive_due(store, lambda: now, TERMS)
-    finally:
-        store.close()
 
 
 def _cpu() -> float:
@@ -200,7 +185,7 @@ def by_polars(store: Store) -> tuple[float, int] | None:
     return time.perf_counter() - begun, first.height
 
 
-def measure(store: Store, count: int, sample: int, workers: int) -> None:
+def measure(store: Store, count: int, sample: int, processes: int) -> None:
     """Everything, printed."""
     begun = time.perf_counter()
     fill(store, count)
@@ -208,7 +193,7 @@ def measure(store: Store, count: int, sample: int, workers: int) -> None:
         pieces = session.scalar(select(func.count()).select_from(Evidence))
     print(f"{'made':26} {count:9,} people {time.perf_counter() - begun:8.2f} s, {pieces:,} pieces of evidence")
     before = _megabytes()
-    ours = derived(store, NOW, "from nothing", count, workers) / count
+    ours = derived(store, NOW, "from nothing", count, processes) / count
     print(f"{'memory':26} {_megabytes():9,.0f} MiB at the most, {before:,.0f} before")
     _counted(store)
     now = NOW + timedelta(hours=1)
@@ -265,14 +250,14 @@ def main() -> None:
     parser.add_argument("--url", help="an empty database; a SQLite file if not given")
     parser.add_argument("--people", type=int, default=5_000)
     parser.add_argument("--sample", type=int, default=100, help="how many people the straightforward loop derives")
-    parser.add_argument("--workers", type=int, default=1, help="how many processes derive from nothing (PostgreSQL)")
+    parser.add_argument("--processes", type=int, default=2, help="how many processes derive from nothing (PostgreSQL)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         addons = discover([], PACKAGES)
         load_models(addons)
         store = Store(given.url or f"sqlite:///{Path(folder)}/certifications.db")
         lifecycle.install(Installation(Settings(), addons, store, lambda: NOW))
-        measure(store, given.people, given.sample, 1 if store.is_sqlite else given.workers)
+        measure(store, given.people, given.sample, given.processes)
         store.close()
 
 

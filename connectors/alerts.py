@@ -10,6 +10,8 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from connectors import doors
+from connectors.file_models import HELD, RosterFile
 from connectors.models import StreamRun, SyncRun
 from connectors.runs import FAILED, RUNNING, SILENT_FOR, WHOLE
 from plugin.alerts import Trouble
@@ -23,11 +25,13 @@ TOKEN_WARNING = timedelta(days=14)
 
 def troubles(home: Installation) -> Iterator[Trouble]:
     """The configured sources, and streams of them, that have failed for longer than their settings allow."""
+    yield from doors.troubles((doors.NOTICES, doors.XAPI))(home)
     for source, settings in sorted(home.settings.sources.items()):
         with home.store.read() as session:
             found = _whole(session, home, source, settings)
             yield from [found] if found else _parts(session, source, settings)
             yield from _token(session, home, source)
+            yield from _held(session, source)
 
 
 def _finished(session: Session, source: str, most: int) -> Sequence[SyncRun]:
@@ -86,6 +90,16 @@ def _token(session: Session, home: Installation, source: str) -> Iterator[Troubl
         day = until.astimezone(home.settings.organisation.zone)
         reason = f"The token of this source ends at {day:%Y-%m-%d %H:%M}; put a new one where the source's token is read from"
         yield Trouble("token", source, reason, until - TOKEN_WARNING, PAGE, NEEDS)
+
+
+def _held(session: Session, source: str) -> Iterator[Trouble]:
+    """A file waits because it would end many people."""
+    held = select(RosterFile).where(RosterFile.source == source, RosterFile.state == HELD).order_by(RosterFile.id)
+    for row in session.scalars(held):
+        reason = (
+            f"{row.name} would end {row.ending} of {row.people} people; nothing of it is used until that is confirmed"
+        )
+        yield Trouble("roster", f"{source}, {row.kind}", reason, row.received_at, "/roster", "roster.do")
 
 
 def _first_line(message: str | None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from connectors import quarantine
+from connectors import doors, quarantine
 from connectors.models import Identity, SourceUser, SyncRun
 from connectors.sources import connector_of, in_pulling_order
 from connectors.sync import FAILED, RUNNING, SILENT_FOR
@@ -26,6 +26,7 @@ def doctor(home: Installation) -> Iterator[Finding]:
     for source in in_pulling_order(home):
         for check in (_connection, _secret_files, _pulls, _accounts, _quarantined):
             yield from tried("sources", source, partial(check, home, source))
+    yield from tried("inbound", "", partial(doors.findings, home, (doors.NOTICES, doors.XAPI)))
 
 
 def _authority(home: Installation) -> Iterator[Finding]:

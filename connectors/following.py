@@ -30,6 +30,7 @@ from connectors.records import (
     CourseRecord,
     EnrolmentRecord,
     ResultRecord,
+    StatementRecord,
     UserRecord,
 )
 from plugin import people
@@ -152,6 +153,12 @@ def _after_ratings(session: Session, source: str, changed: Changed, moment: Mome
     _record(session, moment, [proofs.ratings(source, changed.created + changed.updated)])
 
 
+def _after_statements(session: Session, source: str, changed: Changed, moment: Moment) -> None:
+    for rows in proofs.statements(source, changed.created):
+        evidence.record(session, moment.now, rows, fresh=True)
+    _record(session, moment, proofs.statements(source, changed.updated))
+
+
 def _record(session: Session, moment: Moment, all_rows: Iterable[Rows]) -> None:
     for rows in all_rows:
         evidence.record(session, moment.now, rows)
@@ -168,4 +175,5 @@ FOLLOW_UPS: dict[type, Callable[[Session, str, Changed, Moment], None]] = {
     BadgeRecord: _after_badges,
     CompetencyRecord: _after_competencies,
     CompetencyRatingRecord: _after_ratings,
+    StatementRecord: _after_statements,
 }

@@ -40,10 +40,12 @@ from connectors.records import (
     LearningPlanRecord,
     Record,
     ResultRecord,
+    StatementRecord,
     SurveyAnswerRecord,
     SurveyRecord,
     UserRecord,
 )
+from connectors.statement_models import Statement
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,12 @@ KINDS: dict[type, Kind] = {
         keeps=("row_id",),
     ),
     LearningPlanRecord: Kind(LearningPlan, ("plan_key",), ("user_key", "name", "status", "due_at"), dated=True),
+    StatementRecord: Kind(
+        Statement,
+        ("statement_id",),
+        ("user_key", "verb", "object", "external", "achieved_at", "percent", "success", "authority", "voided_at"),
+        dated=True,
+    ),
     SurveyRecord: Kind(Survey, ("survey_key",), ("course_key", "name", "anonymous", "questions")),
     SurveyAnswerRecord: Kind(
         SurveyAnswer, ("answer_key",), ("survey_key", "course_key", "user_key", "answered_at", "answers"), dated=True

@@ -13,6 +13,13 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from connectors.file_models import RosterFile  # noqa: F401 - it is a table of this addon too
+from connectors.statement_models import (  # noqa: F401 - they are tables of this addon too
+    InboundCount,
+    SourceCredential,
+    Statement,
+    XapiStatement,
+)
 from plugin.store import Base, BigId, Exact
 
 Percent = Exact(9, 4)

@@ -4,18 +4,16 @@ They follow Standard Webhooks. A notice is a hint, not a record: what has change
 lost or repeated one does no harm. It is stored before it is answered; a worker that was asleep finds it later.
 """
 
-import json
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
-from standardwebhooks import Webhook
-from standardwebhooks.webhooks import WebhookVerificationError
 
 from connectors.models import SourceNotice
-from plugin.errors import NotFoundError, RefusedError, SecretError
+from connectors.parse import storable
+from connectors.signed import INVALID, Refusal, parse
+from plugin.errors import NotFoundError, SecretError
 from plugin.secrets import SecretReference
 from plugin.settings import Settings
 from plugin.store import insert_new
@@ -24,14 +22,6 @@ TOPIC = "source_notices"
 LARGEST = 1024 * 1024  # bytes
 KEPT = timedelta(days=30)
 SECRETS = "webhook_secrets"  # the key of [sources.NAME]
-
-
-class NotSignedError(RefusedError):
-    """The signature is not that of the source."""
-
-
-class BadHeadersError(RefusedError):
-    """The headers of Standard Webhooks are missing, cannot be read, or are from another time."""
 
 
 def secrets_of(settings: Settings, source: str) -> list[str]:
@@ -52,46 +42,16 @@ def secrets_of(settings: Settings, source: str) -> list[str]:
     return [reference.reveal(settings.folder) for reference in references]
 
 
-def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> str:
-    """The id of the notice, when its signature is made with one of `secrets` and it is less than five minutes old.
-
-    Raises BadHeadersError, NotSignedError.
-    """
-    name, moment = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    signature = headers.get("webhook-signature", "")
-    if not (name and moment and signature) or len(name) > 200 or not (moment.isascii() and moment.isdigit()):
-        raise BadHeadersError(
-            "The headers webhook-id, webhook-timestamp and webhook-signature are needed, as in Standard Webhooks."
-        )
-    for secret in secrets:
-        try:
-            Webhook(secret).verify(
-                body,
-                {"webhook-id": name, "webhook-timestamp": moment, "webhook-signature": signature},
-                json_parse=False,
-            )
-        except WebhookVerificationError as error:
-            if "timestamp" in str(error) or "Headers" in str(error):
-                raise BadHeadersError(
-                    "The webhook-timestamp is more than five minutes away from the time here; check both clocks."
-                ) from None
-        except (ValueError, RuntimeError):  # a signature, a secret or a body that cannot even be decoded
-            continue
-        else:
-            return name
-    raise NotSignedError("The signature is not made with this source's secret; compare the secrets on both sides.")
-
-
 def take(session: Session, source: str, message_id: str, body: bytes, now: datetime) -> bool:
-    """Store a verified notice; False when it is here already. Raises RefusedError when it is no notice."""
+    """Store a verified notice; False when it is here already. Raises Refusal when it is no notice."""
+    notice = parse(body)
     try:
-        notice = json.loads(body)
         kind, changes = notice["type"], notice.get("data", {}).get("changes", [])
         if not isinstance(kind, str) or not 0 < len(kind) <= 100 or not isinstance(changes, list):
             raise TypeError
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
-        raise RefusedError(
-            "A notice is a JSON object with type, timestamp and data, whose changes are a list."
+    except (AttributeError, KeyError, TypeError):
+        raise Refusal(
+            INVALID, "A notice is a JSON object with type, timestamp and data, whose changes are a list."
         ) from None
     known = select(SourceNotice.id).where(SourceNotice.source == source, SourceNotice.message_id == message_id)
     if session.scalar(known) is not None:
@@ -99,7 +59,7 @@ def take(session: Session, source: str, message_id: str, body: bytes, now: datet
     row = {
         "source": source,
         "message_id": message_id,
-        "type": kind.replace("\x00", "\ufffd"),
+        "type": storable(kind),
         "received_at": now,
         "changes": len(changes),
     }

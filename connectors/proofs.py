@@ -22,12 +22,13 @@ from connectors.models import (
     LearningAttempt,
     Result,
 )
+from connectors.statement_models import Statement
 
-CONTENT = ("object", "course", "category", "achieved_at", "percent", "success", "verb", "level", "hours")
+CONTENT = ("object", "course", "category", "achieved_at", "percent", "success", "verb", "level", "hours", "authority")
 # A piece of evidence is a tuple of these; the first three are its identity, the first two name what it stands for.
 COLUMNS = ("person_id", "origin", "kind", "source", "user_key", *CONTENT)
 FURTHEST = Decimal("99999.9999")  # what the store can hold
-SUPERSEDED, REVOKED = "superseded", "revoked"
+SUPERSEDED, REVOKED, VOIDED = "superseded", "revoked", "voided"
 QUIZ, FINISHED = "quiz", "finished"
 
 Piece = tuple[Any, ...]
@@ -92,7 +93,7 @@ def _completion(row: Any) -> tuple[str, list[Piece], str]:
     id_, source, user_key, moment, object_, category, person = row
     origin = f"completion:{id_}"
     piece = (person, origin, "completed", source, user_key, object_, object_, category, moment)
-    return origin, [(*piece, None, None, None, None, None)], SUPERSEDED
+    return origin, [(*piece, None, None, None, None, None, None)], SUPERSEDED
 
 
 def _graded(
@@ -100,10 +101,10 @@ def _graded(
 ) -> list[Piece]:
     """A score, and where a pass mark is known whether it was passed."""
     person, origin, source, user_key = who
-    pieces: list[Piece] = [(person, origin, "score", source, user_key, *about, share, None, None, None, None)]
+    pieces: list[Piece] = [(person, origin, "score", source, user_key, *about, share, None, None, None, None, None)]
     if pass_mark is not None and pass_mark > 0:
         success = score >= pass_mark
-        pieces.append((person, origin, "passed", source, user_key, *about, share, success, None, None, None))
+        pieces.append((person, origin, "passed", source, user_key, *about, share, success, None, None, None, None))
     return pieces
 
 
@@ -148,7 +149,7 @@ def _badge(row: Any) -> tuple[str, list[Piece], str]:
     if closed_at is not None:
         return origin, [], REVOKED
     piece = (person, origin, "badge", source, user_key, object_, course, category, moment)
-    return origin, [(*piece, None, None, None, None, None)], SUPERSEDED
+    return origin, [(*piece, None, None, None, None, None, None)], SUPERSEDED
 
 
 def _rating(row: Any) -> tuple[str, list[Piece], str]:
@@ -156,8 +157,45 @@ def _rating(row: Any) -> tuple[str, list[Piece], str]:
     origin = f"competency:{id_}:{moment:%Y-%m-%dT%H:%M:%S}"  # rated again, it is another piece beside this one
     if not proficient:
         return origin, [], SUPERSEDED
-    piece = (person, origin, "competency", source, user_key, object_, None, None, moment, None, None, None, level, None)
+    piece = (
+        person,
+        origin,
+        "competency",
+        source,
+        user_key,
+        object_,
+        None,
+        None,
+        moment,
+        None,
+        None,
+        None,
+        level,
+        None,
+        None,
+    )
     return origin, [piece], SUPERSEDED
+
+
+def _statement(row: Any) -> tuple[str, list[Piece], str]:
+    """What a statement says of its activity, by the activity's id."""
+    id_, source, user_key, object_, _external, *said, voided_at, person = row
+    origin = f"statement:{id_}"
+    return _said(origin, (person, origin, "statement", source, user_key, object_), said, voided_at)
+
+
+def _external(row: Any) -> tuple[str, list[Piece], str]:
+    """The same, by what the LMS calls the activity by its own number."""
+    id_, source, user_key, _object, external, *said, voided_at, person = row
+    origin = f"statement:{id_}:external"
+    return _said(origin, (person, origin, "statement", source, user_key, external), said, voided_at)
+
+
+def _said(origin: str, about: tuple[Any, ...], said: list[Any], voided_at: Any) -> tuple[str, list[Piece], str]:
+    if voided_at is not None:
+        return origin, [], VOIDED
+    moment, share, success, verb, authority = said
+    return origin, [(*about, None, None, moment, share, success, verb, None, None, authority)], SUPERSEDED
 
 
 _IS_GRADED = and_(
@@ -258,7 +296,21 @@ RATINGS = Proof(
     (covers(CompetencyRating.rated_at), CompetencyRating.course_key == ""),
     _rating,
 )  # fmt: skip
-ALL = (COMPLETIONS, RESULTS, ATTEMPTS, BADGES, RATINGS)
+_OF_STATEMENTS = (
+    Statement.id, Statement.source, Statement.user_key, Statement.object, Statement.external, Statement.achieved_at,
+    Statement.percent, Statement.success, Statement.verb, Statement.authority, Statement.voided_at, Identity.person_id,
+)  # fmt: skip
+STATEMENTS = Proof(
+    Statement, _OF_STATEMENTS, ((Identity, _belongs(Statement)),), (covers(Statement.achieved_at),), _statement
+)
+EXTERNALS = Proof(
+    Statement,
+    _OF_STATEMENTS,
+    ((Identity, _belongs(Statement)),),
+    (covers(Statement.achieved_at), Statement.external.is_not(None)),
+    _external,
+)
+ALL = (COMPLETIONS, RESULTS, ATTEMPTS, BADGES, RATINGS, STATEMENTS, EXTERNALS)
 
 
 def completions(source: str, keys: Collection[tuple[Any, ...]]) -> Rows:
@@ -295,6 +347,11 @@ def ratings(source: str, keys: Collection[tuple[Any, ...]]) -> Rows:
     """The ratings under (competency, user, course)."""
     columns = (CompetencyRating.competency_key, CompetencyRating.user_key, CompetencyRating.course_key)
     return Rows(RATINGS, source, columns, keys)
+
+
+def statements(source: str, keys: Collection[tuple[Any, ...]]) -> list[Rows]:
+    """The statements under (statement id,), by each of the names of their activities."""
+    return [Rows(proof, source, (Statement.statement_id,), keys) for proof in (STATEMENTS, EXTERNALS)]
 
 
 def results_of_activities(source: str, activity_keys: Iterable[str]) -> Rows:

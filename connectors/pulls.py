@@ -206,6 +206,7 @@ class Pull:
         with self.store.write() as session:
             yield session
             if self.wanted.dry:
+                session.expunge_all()  # what was read in it can still be looked at
                 session.rollback()
 
     def _next(self, pages: Iterator[Page]) -> Future[Page | None]:
@@ -271,5 +272,7 @@ class Pull:
         row.closed += counts.closed
         row.quarantined += len(refused)
         self._count(row)
+        if page.then is not None:
+            page.then(session)
         session.execute(update(SyncRun).where(SyncRun.id == self.run_id).values(heartbeat_at=now))
         return counts, len(page.raws)

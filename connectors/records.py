@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from plugin.people import Employee
+from plugin.people import Employee, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +238,54 @@ class SurveyAnswerRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementRecord:
+    """What counts of an xAPI statement: a user's verb about an activity (`object`), at a moment.
+
+    `external` is what the LMS calls the activity by its own number. `authority` is who stands behind it: the mbox, or the
+    account as `HOMEPAGE/NAME`. `voided_at` says since when another statement voids it.
+    """
+
+    statement_id: str
+    user_key: str
+    verb: str
+    object: str
+    achieved_at: datetime
+    external: str | None = None
+    percent: Decimal | None = None
+    success: bool | None = None
+    authority: str | None = None
+    voided_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EmployeeRecord:
     """An employee, from the source that is the authority for people."""
 
     employee: Employee
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRecord:
+    """A department, position or grade (`kind`: departments, positions, grades), from the authority for people."""
+
+    kind: str
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerRecord:
+    """Who is an employee's manager, by their numbers, from the authority for people."""
+
+    employee_number: str
+    manager: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaverRecord:
+    """That an employee leaves, on the day `left_on`; None: they are not reported any more, and have left today."""
+
+    employee_number: str
+    left_on: date | None
 
 
 Record = (
@@ -262,5 +306,9 @@ Record = (
     | LearningPlanRecord
     | SurveyRecord
     | SurveyAnswerRecord
+    | StatementRecord
     | EmployeeRecord
+    | UnitRecord
+    | ManagerRecord
+    | LeaverRecord
 )

@@ -19,7 +19,7 @@ from connectors.following import FOLLOW_UPS, carry_on_bindings
 from connectors.kinds import KINDS, Kind
 from connectors.minutes import align
 from connectors.models import Activity, Course, Result
-from connectors.records import EmployeeRecord, Record, UserRecord
+from connectors.records import EmployeeRecord, LeaverRecord, ManagerRecord, Record, UnitRecord, UserRecord
 from connectors.streams import Between, In, Scope
 from plugin import people
 from plugin.store import among, chunks, hold, insert_rows
@@ -27,6 +27,7 @@ from plugin.store import among, chunks, hold, insert_rows
 __all__ = ["Changed", "Counts", "Moment", "store_records"]
 
 AT_A_TIME = 5_000
+OF_PEOPLE = (UnitRecord, ManagerRecord, LeaverRecord)
 
 Key = tuple[Any, ...]
 Stored = tuple[Any, ...]  # id, key, content, closed_at, missing_pass
@@ -41,6 +42,7 @@ def store_records(
     for record in records:
         by_type.setdefault(type(record), []).append(record)
     employees = [record.employee for record in by_type.pop(EmployeeRecord, []) if isinstance(record, EmployeeRecord)]
+    of_people = [record for kind in OF_PEOPLE for record in by_type.pop(kind, [])]
     binds = bool(employees) or UserRecord in by_type or (scope is not None and UserRecord in scope.records)
     hold(
         session, BINDING, shared=not binds
@@ -50,6 +52,8 @@ def store_records(
         counts += Counts(changes.created, changes.updated)
         if changes.created or changes.updated:
             carry_on_bindings(session, identities.bind(session, moment.now), moment)
+    if of_people:
+        counts += _store_of_people(session, of_people, moment)
     scoped = scope.records if scope else ()
     for kind_of_record, kind in KINDS.items():
         found = by_type.get(kind_of_record, [])
@@ -60,6 +64,23 @@ def store_records(
         counts += Counts(len(changed.created), len(changed.updated), len(changed.closed))
         if changed.all and kind_of_record in FOLLOW_UPS:
             FOLLOW_UPS[kind_of_record](session, source, changed, moment)
+    return counts
+
+
+def _store_of_people(session: Session, records: Sequence[Record], moment: Moment) -> Counts:
+    """What the authority for people says beside its employees: the organisation's units, managers, and who has left."""
+    counts = Counts()
+    for name in people.UNITS:
+        units = [record.unit for record in records if isinstance(record, UnitRecord) and record.kind == name]
+        if units:
+            changes = people.record_units(session, name, units)
+            counts += Counts(changes.created, changes.updated)
+    managers = {record.employee_number: record.manager for record in records if isinstance(record, ManagerRecord)}
+    if managers:
+        counts += Counts(0, people.set_managers(session, managers, moment.today))
+    ends = {record.employee_number: record.left_on for record in records if isinstance(record, LeaverRecord)}
+    if ends:
+        counts += Counts(0, 0, people.end_employees(session, ends, moment.today, moment.now))
     return counts
 
 

@@ -6,12 +6,13 @@ read whole counts its passes in the cursor's first place; `(2,)` is 'before the 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 
 from connectors.records import Record
 from plugin.settings import StrictModel
@@ -82,7 +83,7 @@ class Page:
     """What one step of a pull brought. `cursor` is where the next one begins; all of it is committed together.
 
     `key` names the step, so that a later success of the same step resolves its failure. `ends_pass` says that everything
-    that the source has was read since the pass began.
+    that the source has was read since the pass began. `then` is called in the transaction that commits the page.
     """
 
     cursor: Cursor
@@ -91,6 +92,7 @@ class Page:
     failure: Failure | None = None
     key: str | None = None
     ends_pass: bool = False
+    then: Callable[[Session], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,11 +155,25 @@ class Finding:
     mend: str
 
 
+@dataclass(frozen=True)
+class Occasion:
+    """What a source is pulled for: into which store, when, on which day of the organisation; `full`: everything is compared;
+    `dry`: nothing is stored.
+    """
+
+    store: Store
+    now: datetime
+    today: date
+    full: bool = False
+    dry: bool = False
+
+
 class Connector(ABC):
     """A configured source of one kind of system."""
 
     settings_model: ClassVar[type[BaseModel]] = StrictModel
-    store: Store | None = None  # for locks that must hold for every process; set by who opened the connector
+    store: Store | None = None  # for locks that must hold for every process; set by who opens the connector or pulls
+    occasion: Occasion | None = None  # what it is pulled for; set by who pulls
 
     def __init__(self, source: str) -> None:
         self.source = source

@@ -15,7 +15,7 @@ from connectors.pulls import Progress, Pull, Wanted
 from connectors.records import Record
 from connectors.runs import DONE, FAILED, HIDDEN, PARTIAL, RUNNING, SILENT_FOR, SYNC, is_settled
 from connectors.storing import Counts, Moment, store_records
-from connectors.streams import Connector, Stream
+from connectors.streams import Connector, Occasion, Stream
 from plugin.errors import NotFoundError, RecordRefusedError, SourceError
 from plugin.schedules import Clock
 from plugin.store import Store
@@ -66,6 +66,8 @@ def sync(
 
     Raises NotFoundError when a stream is wanted that the source does not have.
     """
+    now = clock()
+    connector.occasion = Occasion(store, now, now.astimezone(zone).date(), wanted.full, wanted.dry)
     pull = Pull(store, connector, clock, zone, progress, wanted)
     try:
         return _run(pull)

@@ -174,3 +174,31 @@ COUNTED = (
     lazy_gettext("Results"),
     lazy_gettext("closed"),
 )
+
+ROSTER_KINDS = {
+    "employees": lazy_gettext("Employees"),
+    "departments": lazy_gettext("Departments"),
+    "positions": lazy_gettext("Positions"),
+    "grades": lazy_gettext("Grades"),
+    "managers": lazy_gettext("Managers"),
+    "leavers": lazy_gettext("Leavers"),
+}
+ROSTER_CHANGES = {
+    "added": lazy_gettext("added"),
+    "changed": lazy_gettext("changed"),
+    "ended": lazy_gettext("ended"),
+}
+ROSTER_FIELDS = {
+    "name": lazy_gettext("Name"),
+    "email": lazy_gettext("E-mail"),
+    "department": lazy_gettext("Department"),
+    "position": lazy_gettext("Position"),
+    "grade": lazy_gettext("Grade"),
+    "manager": lazy_gettext("Manager"),
+    "joined": lazy_gettext("Joined"),
+    "left": lazy_gettext("Left"),
+    "tags": lazy_gettext("Tags"),
+    "parent": lazy_gettext("Belongs to"),
+    "valid_from": lazy_gettext("From"),
+    "valid_until": lazy_gettext("Until"),
+}

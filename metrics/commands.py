@@ -9,15 +9,15 @@ from connectors.sync import is_settled
 from metrics.certification import decision_commands, rule_commands
 from metrics.certification.assessment_commands import assessment
 from metrics.certification.commands import certification
-from metrics.certification.engine import derive_due
 from metrics.certification.explain import explain
 from metrics.certification.history_commands import import_history_command
 from metrics.certification.promotion_commands import promotion
 from metrics.certification.requirement_commands import requirement
 from metrics.certification.telling import in_words
 from metrics.figures.commands import metrics
+from metrics.inputs.commands import inputs
 from metrics.reminder_commands import reminders_command
-from metrics.tasks import terms_of
+from metrics.tasks import derive_now
 from plugin.cli import Context, pass_context
 from plugin.errors import RefusedError
 from plugin.moments import parse_moment
@@ -36,6 +36,7 @@ def register(cli: click.Group) -> None:
         derive_command,
         explain_command,
         metrics,
+        inputs,
         reminders_command,
     ):
         cli.add_command(command)
@@ -52,7 +53,7 @@ def derive_command(context: Context) -> None:
                 "Nothing was derived: a source is being pulled, or has never been pulled to its end. Run 'certbridge sync' first."
             )
             sys.exit(3)
-    events = derive_due(home.store, home.clock, terms_of(home))
+    events = derive_now(home)
     home.wake("events_appended")
     context.say(f"Derived; {events} events for HR.")
 

@@ -21,6 +21,7 @@ from metrics import (
     charts,
     decision_controllers,
     explained,
+    import_controllers,
     promotion_controllers,
     reminder_controllers,
     requirement_controllers,
@@ -33,8 +34,11 @@ from metrics.certification.models import Holding, Promotion
 from metrics.certification.promotion import from_now_on
 from metrics.figures import registry
 from metrics.figures.figure import Figure
+from metrics.figures.groups import GROUPS
 from metrics.figures.periods import Period
 from metrics.figures.question import Question
+from metrics.figures.settings import dimensions_of
+from metrics.figures.units import UNITS
 from metrics.reminder_listing import last_reminded
 from metrics.words import (
     ELIGIBILITIES,
@@ -65,6 +69,7 @@ BLUEPRINTS = [
     blueprint,
     assessment_controllers.blueprint,
     decision_controllers.blueprint,
+    import_controllers.blueprint,
     promotion_controllers.blueprint,
     reminder_controllers.blueprint,
     requirement_controllers.blueprint,
@@ -226,8 +231,15 @@ def figures() -> ResponseReturnValue:
         units = _names(session, select(Department.code, Department.name).order_by(Department.name))
         courses = _names(session, select(Course.object, Course.name).order_by(Course.name))
         measured = [
-            (definition, _own_part(registry.measure(session, name, question)))
-            for name, definition in registry.figures().items()
+            (
+                heading.in_language(language()),
+                [
+                    (registry.definition(name), _own_part(registry.measure(session, name, question)))
+                    for name in names
+                    if registry.definition(name).about_people or whole("figures.see")
+                ],
+            )
+            for heading, names in GROUPS
         ]
         coverage = registry.measure_by(session, "coverage", question, "department")
         months = registry.measure_by(session, "completion_rate", question, "month")
@@ -250,6 +262,7 @@ def figures() -> ResponseReturnValue:
             ]
         ),
         stream_names=STREAMS,
+        units_of=UNITS,
     )
 
 
@@ -260,6 +273,8 @@ def figure_people(name: str, side: str) -> ResponseReturnValue:
     chosen = {key: request.args.get(key, "").strip() for key in ("period", "department", "course")}
     chosen["period"] = chosen["period"] or str(today().year)
     definition = registry.definition(name)
+    if not definition.about_people and not whole("figures.names"):
+        raise Forbidden
     with installation().store.read() as session:
         members = registry.people(session, name, _question(session, chosen, "figures.names"), side)
         courses = _names(session, select(Course.object, Course.name))
@@ -267,6 +282,8 @@ def figure_people(name: str, side: str) -> ResponseReturnValue:
     return render_template(
         "metrics/figure_people.html",
         title=definition.title.in_language(language()),
+        of_people=definition.lists == "employee_number",
+        each=definition.each.in_language(language()),
         side=SIDES[side],
         chosen=chosen,
         members=members[paging.offset : paging.offset + paging.size],
@@ -325,6 +342,8 @@ def _question(session: Session, chosen: dict[str, str], right: str) -> Question:
         with_children=True,
         course=chosen["course"] or None,
         listed=listed,
+        currency=home.settings.organisation.currency,
+        dimensions=dimensions_of(home),
     )
 
 

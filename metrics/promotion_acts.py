@@ -49,18 +49,24 @@ def close(home: Installation, promotion_id: str, actor: str) -> None:
 
     Raises NotFoundError. Closing twice changes nothing.
     """
-    now = home.clock().astimezone(home.settings.organisation.zone)
-    events = 0
     with home.store.write() as session:
-        record = session.get(Promotion, promotion_id)
-        is_open = record is None or record.closed_at is None
-        if record is not None and is_open and is_settled(session, home.settings.sources, now):
-            events = derive_people(session, [record.person_id], now, terms_of(home))
-        promotion.close(session, promotion_id, now)
-        if is_open:
-            _note(session, home, "promotion.close", actor, {promotion_id: None})
+        events = close_in(session, home, promotion_id, actor)
     if events:
         home.wake("events_appended")
+
+
+def close_in(session: Session, home: Installation, promotion_id: str, actor: str) -> int:
+    """As `close`, in the caller's transaction; how many events it brought."""
+    now = home.clock().astimezone(home.settings.organisation.zone)
+    events = 0
+    record = session.get(Promotion, promotion_id)
+    is_open = record is None or record.closed_at is None
+    if record is not None and is_open and is_settled(session, home.settings.sources, now):
+        events = derive_people(session, [record.person_id], now, terms_of(home))
+    promotion.close(session, promotion_id, now)
+    if is_open:
+        _note(session, home, "promotion.close", actor, {promotion_id: None})
+    return events
 
 
 def _note(

@@ -6,7 +6,7 @@ or its end as it is now, was known here is none: history is not news.
 """
 
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from metrics.certification.chain import Rulebook
-from metrics.certification.engine import PersonCase, load_cases
+from metrics.certification.duties import Duty, duties
 from metrics.certification.models import Award, AwardChange, CertificationRule, Holding
 from metrics.certification.rules import load_books
 from metrics.certification.status import Status
@@ -53,6 +53,10 @@ class Stretch:
     def ends(self, column: InstrumentedAttribute[Any], before: Collection[Duration]) -> ColumnElement[bool]:
         """The condition that a moment of one of these durations before the column's may lie in it."""
         return or_(*(column.between(*self._ends(duration)) for duration in before))
+
+    def latest_end(self, before: Collection[Duration]) -> datetime:
+        """No end whose moment lies in it can come later than this."""
+        return max(self._ends(duration)[1] for duration in before)
 
     def _ends(self, before: Duration) -> tuple[datetime, datetime]:
         unsure = CLOCKS + (MONTHS if before.years or before.months else timedelta())
@@ -169,22 +173,27 @@ def _here(stretch: Stretch) -> ColumnElement[bool]:
 def _before_duties(
     session: Session, stretch: Stretch, before: Before, durations: Collection[Duration]
 ) -> Iterator[Due]:
-    """Before a duty is due whose certification was never held. Its due date is that holding's next change."""
+    """Before a duty is due whose certification was never held.
+
+    Nothing says in the store when it is due: that is no earlier than the holding's next change, which is asked for
+    first, and no other than what the requirements give.
+    """
     query = (
         select(Holding.certification, Person)
         .join(Person, Person.id == Holding.person_id)
-        .where(stretch.ends(Holding.next_change_at, durations), Holding.required, Holding.award_id.is_(None))
+        .where(Holding.next_change_at <= stretch.latest_end(durations), Holding.required, Holding.award_id.is_(None))
         .where(Holding.status.in_(NEVER_HELD), _here(stretch))
     )
     wanted = [(code, person) for code, person in session.execute(query)]
     if not wanted:
         return
     books = load_books(session, stretch.zone)
-    cases: dict[int, PersonCase] = {}
+    today = stretch.now.astimezone(stretch.zone).date()
+    required: dict[int, list[Duty]] = {}
     for ids in chunks({person.id for _, person in wanted}):
-        cases |= load_cases(session, ids, books, stretch.now, stretch.zone)
+        required |= duties(session, ids, today, stretch.zone, stretch.now)
     for code, person in wanted:
-        due_at = due_date(cases[person.id], code)
+        due_at = due_date(required.get(person.id, ()), code)
         choices = _in_force(books, code, stretch.now, before)
         newest = _newest(due_at, choices, stretch) if due_at is not None and due_at > stretch.now else None
         if newest is not None and due_at is not None:
@@ -192,10 +201,10 @@ def _before_duties(
             yield Due(*who, code, DUTY, newest[1], newest[0], due_at)
 
 
-def due_date(case: PersonCase, code: str) -> datetime | None:
-    """When the person's duties demand the certification at the latest."""
-    dates = [duty.due_at for duty in case.duties.get(code, []) if duty.holds and duty.due_at is not None]
-    return min(dates, default=None)
+def due_date(required: Iterable[Duty], code: str) -> datetime | None:
+    """When a person's duties demand the certification at the latest."""
+    mine = (duty for duty in required if duty.certification == code and duty.holds and duty.overdue_from)
+    return min((duty.due_at for duty in mine if duty.due_at is not None), default=None)
 
 
 def _in_force(books: Mapping[str, Rulebook], code: str, now: datetime, before: Before) -> tuple[Duration, ...]:

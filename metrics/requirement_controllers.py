@@ -11,13 +11,14 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from metrics import explained
+from metrics.certification.duties import Duty, duties
 from metrics.certification.models import Requirement, RequirementPerson
 from metrics.certification.populations import DEPARTMENT, GRADE, PEOPLE, POSITION, TREE, population_of
 from metrics.certification.record_refusals import NO_REQUIREMENT
 from metrics.certification.refusals import RefusedInWordsError
 from metrics.certification.requirement_checks import DUTY, PROMOTION
 from metrics.certification.requirement_texts import COLUMNS, read_day, read_requirement
-from metrics.certification.requirements import Duty, add_requirement, duties, end_requirement, is_for_nobody
+from metrics.certification.requirements import add_requirement, end_requirement, is_for_nobody
 from metrics.words import POPULATION_NAMES, certification_names
 from plugin.errors import NotFoundError
 from plugin.models import Department, Grade, Person, PersonTag, Position

@@ -20,13 +20,14 @@ from metrics.certification.models import CertificationRule
 from metrics.certification.preview import GAINS, LOSES, MOVES, Limits, Preview, preview_import
 from metrics.certification.rule import Rule
 from metrics.certification.rule_draft import Draft
-from metrics.certification.rule_text import RuleRefused, framework_and_competency, parse_rule
+from metrics.certification.rule_refusals import RuleRefused
+from metrics.certification.rule_text import framework_and_competency, parse_rule
 from metrics.certification.rule_words import Line
 from metrics.certification.rules import import_rule, newest_version, stored_text
 from metrics.explained import CRITERIA, duration
 from metrics.rule_controllers import described
 from metrics.rule_trial import NAMED, TRIED, named
-from metrics.words import STATUSES, certification_names, status_badge
+from metrics.words import STATUSES, certification_names, refusal_in_words, status_badge
 from plugin.web import installation, language, needs
 
 blueprint = Blueprint("rule_composing", __name__, url_prefix="/rules/compose", template_folder="templates")
@@ -63,7 +64,7 @@ class _Composed:
         """What is said about a line of the text, by line."""
         said: dict[int, list[str]] = {}
         for refusal in [self.refused] if self.refused else self.unknown:
-            said.setdefault(refusal.line, []).append(refusal.reason)
+            said.setdefault(refusal.line, []).append(refusal_in_words(refusal))
         return said
 
     @property

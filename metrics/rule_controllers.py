@@ -12,7 +12,7 @@ from metrics.certification.regrades import regrade, regrades_of, version_to_appl
 from metrics.certification.rule import Rule
 from metrics.certification.rule_text import parse_rule
 from metrics.certification.rule_words import Line, objects_in, rule_in_words
-from metrics.certification.rules import newest_version, versions_of
+from metrics.certification.rules import newest_version, replaced, versions_of
 from metrics.explained import titles_of
 from metrics.rule_trial import NAMED, TRIED, named, trial_words
 from metrics.words import STATUSES, certification_names, status_badge
@@ -69,6 +69,7 @@ def rule(code: str) -> ResponseReturnValue:
             names=certification_names(session, language()),
             shown=shown,
             versions=versions,
+            newer={number: version for (_, number), version in replaced(versions).items()},
             words=described(session, parsed),
             applied={row.version: row for row in regrades_of(session, code)},
             applicable=may("rules.do") and _is_applicable(session, code),

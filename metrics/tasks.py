@@ -2,7 +2,8 @@
 
 from connectors.sync import is_settled
 from metrics import reminder_digests, reminders
-from metrics.certification.engine import Terms, derive_due
+from metrics.certification.engine import Terms
+from metrics.certification.processes import derive_all
 from metrics.settings import MetricsSettings
 from plugin.installation import Installation
 from plugin.moments import Duration
@@ -18,12 +19,18 @@ def terms_of(installation: Installation) -> Terms:
     )
 
 
+def derive_now(installation: Installation) -> int:
+    """Derive whoever is touched or due, by as many processes as the settings say; the number of events that HR is told."""
+    processes = installation.settings.section("metrics", MetricsSettings).derive_processes
+    return derive_all(installation.store, installation.clock, terms_of(installation), processes)
+
+
 def derive(installation: Installation, _argument: str | None = None) -> None:
     """Derive whoever is touched or due, unless a source is just being pulled; afterwards HR is told."""
     with installation.store.read() as session:
         if not is_settled(session, installation.settings.sources, installation.clock()):
             return
-    if derive_due(installation.store, installation.clock, terms_of(installation)):
+    if derive_now(installation):
         installation.wake("events_appended")
 
 

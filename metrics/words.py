@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from flask_babel import gettext, lazy_gettext
+from flask_babel import get_locale, gettext, lazy_gettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from metrics.certification.models import CertificationRule, Decision
 from metrics.certification.refusals import N_
+from metrics.certification.rule_refusals import Detail, Joined, RuleRefused, Words
 from plugin.user_controllers import ROLE_NAMES
 
 # The catalogues hold the codes themselves as messages, so that a count by status is translated like a badge.
@@ -165,6 +166,19 @@ def lacking(text: str) -> str:
         return text
     said = criterion(found["kind"], found["target"], found["least"])
     return said if not found["source"] else f"{said}{gettext(', ')}{gettext('from %(source)s', source=found['source'])}"
+
+
+def refusal_in_words(refused: RuleRefused) -> str:
+    """Why a rule is refused, in the reader's language."""
+    return cast(str, gettext(refused.sentence, **{name: _part(value) for name, value in refused.values.items()}))
+
+
+def _part(value: object) -> object:
+    if isinstance(value, Words):
+        return gettext(value.sentence, **{name: _part(inner) for name, inner in value.values.items()})
+    if isinstance(value, Detail):
+        return value.english if get_locale().language == "en" else gettext(value.sentence)
+    return cast(str, gettext(value.between)).join(value.texts) if isinstance(value, Joined) else value
 
 
 def note_in_words(note: str | None) -> list[str]:

@@ -93,9 +93,9 @@
                 "retention": {"kind": "sign_in", "from": "expires_at"},
             },
             "throttle": {
-                "what": "How often a network address asked for a password link lately.",
+                "what": "How often a network address asked for a password link lately, and how often a token called.",
                 "why": "It is limited, so that nobody is flooded with mail.",
-                "because": "It is known by network address, not by person.",
+                "because": "It is known by network address or token, not by person.",
                 "retention": {"kind": "sign_in", "from": "since"},
             },
             "api_token": {

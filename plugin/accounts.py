@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from plugin.audit import record_act
-from plugin.errors import RefusedError
+from plugin.errors import RefusedInWordsError
 from plugin.models import Account, ApiToken, PasswordReset, Person, Throttle
 from plugin.roles import ROLES
 from plugin.store import insert_new
@@ -60,13 +60,8 @@ NO_TOKEN = N_("There is no token %(name)s.")
 NO_TOKEN_NAME = N_("A token needs a name of 1 to 200 characters, and at least one scope.")
 
 
-class AccountRefusedError(RefusedError):
+class AccountRefusedError(RefusedInWordsError):
     """What was asked for an account or a token cannot be done; `sentence` and `values` say why."""
-
-    def __init__(self, sentence: str, **values: object) -> None:
-        super().__init__(sentence % values)
-        self.sentence = sentence
-        self.values = values
 
 
 def create_account(session: Session, login: str, password: str | None, roles: Sequence[str], now: datetime) -> Account:
@@ -427,10 +422,14 @@ def revoke_token(session: Session, name: str, actor: str, now: datetime, reason:
 
 def token_opens(session: Session, token: str, scope: str, now: datetime) -> ApiToken | None:
     """The standing API token that this is, when it has the scope; else None."""
+    found = find_token(session, token, now)
+    return found if found is not None and scope in found.scopes else None
+
+
+def find_token(session: Session, token: str, now: datetime) -> ApiToken | None:
+    """The standing API token that this is; else None."""
     found = session.scalars(select(ApiToken).where(ApiToken.digest == _digest(token))).one_or_none()
-    if found is None or not stands(found, now):
-        return None
-    return found if scope in found.scopes else None
+    return found if found is not None and stands(found, now) else None
 
 
 def stands(token: ApiToken, now: datetime) -> bool:

@@ -34,7 +34,8 @@ class Trouble:
     """One thing that stands badly: `kind` and `name` say which, `since` when it began, `count` how often it failed.
 
     `path` is the page that shows it, `needs` the right without which nobody sees it. The kinds that pages and mails have
-    words for are schedule, source, stream, token, endpoint, deliveries and audit. `reason` holds no secret and no person.
+    words for are schedule, source, stream, token, roster, endpoint, disabled, quiet, deliveries and audit. `reason` holds no secret
+    and no person.
     """
 
     kind: str

@@ -6,6 +6,7 @@ from flask_babel import gettext, lazy_gettext
 
 from plugin.account_controllers import blueprint as account_pages
 from plugin.accounts import sign_in as check_sign_in
+from plugin.api_controllers import blueprint as api_pages
 from plugin.audit_controllers import blueprint as audit_pages
 from plugin.mail_controllers import blueprint as mail_pages
 from plugin.models import Account
@@ -39,6 +40,7 @@ BLUEPRINTS = [
     audit_pages,
     operation_pages,
     privacy_pages,
+    api_pages,
 ]
 MENU = [
     MenuEntry("Overview", "plugin.home", None),

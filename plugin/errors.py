@@ -10,7 +10,8 @@ A message says what happened, to which record of which source, and what to do ne
     ├── StoreError                  the database cannot be reached or is not migrated
     ├── SecretError                 a secret or its key is missing or does not open
     ├── RefusedError                a person's request or a file's content cannot be accepted as it is
-    │   └── NotFoundError           it names something that does not exist
+    │   ├── NotFoundError           it names something that does not exist
+    │   └── RefusedInWordsError     its sentence and values are kept apart, so that pages can translate it
     ├── LeaseHeldError              another process is doing this right now
     ├── RecordRefusedError          one pulled record cannot be used; it goes to quarantine with this reason
     ├── SourceError                 a source did not answer as it should
@@ -60,6 +61,24 @@ class RefusedError(CertBridgeError):
 
 class NotFoundError(RefusedError):
     """A request names something that does not exist."""
+
+
+def N_(sentence: str) -> str:  # noqa: N802 - the name by which gettext's tools find texts that are translated elsewhere
+    """Mark a sentence for the catalogues."""
+    return sentence
+
+
+class RefusedInWordsError(RefusedError):
+    """What was asked cannot be done; `sentence` and `values` say why, so that pages can translate it.
+
+    `column` is the field of a form, or the column of a spreadsheet, that is to blame; "" where none is.
+    """
+
+    def __init__(self, sentence: str, *, column: str = "", **values: object) -> None:
+        super().__init__(sentence % values)
+        self.sentence = sentence
+        self.values = values
+        self.column = column or str(values.get("field", ""))
 
 
 class LeaseHeldError(CertBridgeError):

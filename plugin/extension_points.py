@@ -62,6 +62,8 @@ CALLS = (
     "plugin.mail.queue:queue_mails",
     "plugin.web:needs",
     "plugin.web:needs_token",
+    "plugin.web:for_anybody",
+    "plugin.api:described",
     "plugin.web:about",
     "plugin.web:may",
     "plugin.paging:stretch",

@@ -148,7 +148,11 @@ class Touched(Base):
 
 
 class Event(Base):
-    """Something that HR is told. `fanned_out` is the mark that `webhooks` has made messages of it."""
+    """Something that HR is told. `fanned_out` is the mark that `webhooks` has made messages of it.
+
+    `position` is its place among all events, for systems that read them one after another (plugin.event_places); None
+    until somebody reads so far.
+    """
 
     __tablename__ = "event"
     __table_args__ = (
@@ -161,6 +165,27 @@ class Event(Base):
             postgresql_where=text("NOT fanned_out"),
         ),
         Index("ix_event_subject", "subject", "sequence"),
+        # What is news waits behind no backfill of other persons.
+        Index(
+            "ix_event_live",
+            "person_id",
+            "sequence",
+            sqlite_where=text("NOT fanned_out AND NOT backfill"),
+            postgresql_where=text("NOT fanned_out AND NOT backfill"),
+        ),
+        Index(
+            "ix_event_unplaced",
+            "id",
+            sqlite_where=text("position IS NULL"),
+            postgresql_where=text("position IS NULL"),
+        ),
+        Index(
+            "ix_event_position",
+            "position",
+            unique=True,
+            sqlite_where=text("position IS NOT NULL"),
+            postgresql_where=text("position IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
@@ -172,6 +197,7 @@ class Event(Base):
     backfill: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     data: Mapped[dict[str, Any]]
     fanned_out: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    position: Mapped[int | None] = mapped_column(BigId)
 
 
 class Schedule(Base):

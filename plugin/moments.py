@@ -11,6 +11,7 @@ import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -79,6 +80,12 @@ class Duration:
             + self.minutes * _MINUTE
             + self.seconds
         )
+
+    @cached_property
+    def steps(self) -> tuple[int, timedelta, timedelta]:
+        """What calendar sums add one after the other: months and days, on the wall clock, and the rest."""
+        days, seconds = self.weeks * 7 + self.days, self.hours * _HOUR + self.minutes * _MINUTE + self.seconds
+        return self.years * 12 + self.months, timedelta(days), timedelta(seconds=seconds)
 
     @property
     def is_zero(self) -> bool:
@@ -151,19 +158,19 @@ def in_zone_iso(moment: datetime, zone: ZoneInfo) -> str:
 def _moved(moment: datetime, duration: Duration, sign: int, zone: ZoneInfo) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"the moment {moment.isoformat()} has no offset")
-    months = duration.years * 12 + duration.months
-    days = duration.weeks * 7 + duration.days
-    seconds = duration.hours * _HOUR + duration.minutes * _MINUTE + duration.seconds
     try:
-        moved = moment.astimezone(UTC)
+        months, days, rest = duration.steps
+        wall = moment
         if months or days:
-            wall = moment.astimezone(zone).replace(tzinfo=None, fold=0)
+            wall = moment.astimezone(zone)  # what is added to a moment of a zone is added on its wall clock
             if months:
                 wall = _months_on(wall, sign * months)
             if days:
-                wall += timedelta(days=sign * days)
-            moved = _from_wall(wall, zone)
-        return moved + timedelta(seconds=sign * seconds) if seconds else moved
+                wall = wall + days if sign > 0 else wall - days
+            if wall.fold:
+                wall = wall.replace(fold=0)
+        moved = wall.astimezone(UTC)
+        return moved + sign * rest if rest else moved
     except OverflowError:
         raise _outside(f"{moment.isoformat()} {'+' if sign > 0 else '-'} {duration}") from None
 
@@ -175,7 +182,7 @@ def _months_on(wall: datetime, months: int) -> datetime:
     if not 1 <= year <= 9999:
         raise OverflowError
     day = wall.day if wall.day <= 28 else min(wall.day, monthrange(year, month)[1])
-    return wall.replace(year=year, month=month, day=day)
+    return wall.replace(year, month, day)
 
 
 def _from_wall(wall: datetime, zone: ZoneInfo) -> datetime:

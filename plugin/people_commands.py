@@ -1,14 +1,17 @@
 """`certbridge people tag|untag|tags`: words by which requirements pick people out."""
 
 from datetime import date, datetime
+from pathlib import Path
 
 import click
 from sqlalchemy import select
 
 from plugin import people, tags
 from plugin.cli import Context, actor, pass_context
+from plugin.import_commands import import_and_report, imports_file
 from plugin.installation import Installation
 from plugin.models import PersonTag
+from plugin.tag_import import import_tags
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -57,6 +60,21 @@ def untag_command(context: Context, employee_number: str, tag: str, last: dateti
         people.touch(session, [row.person_id])
     home.wake("people_touched")
     context.say(f"{employee_number} has the tag {tag} until {last_on}.")
+
+
+@people_group.command("import-tags")
+@imports_file
+@pass_context
+def import_tags_command(context: Context, file: Path, dry_run: bool, form: str) -> None:
+    """Put the tags in FILE (CSV or XLSX: employee_number, tag, from, until) on people; exit status 3 when a row was refused."""
+    home = context.installation
+    import_and_report(
+        context,
+        file,
+        lambda session, path: import_tags(session, path, _today(home), actor(), home.clock()),
+        dry_run=dry_run,
+        form=form,
+    )
 
 
 @people_group.command("tags")

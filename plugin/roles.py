@@ -40,6 +40,8 @@ RIGHTS: dict[str, dict[str, Reach]] = {
     # Sources, addons, sync state, quarantine
     "sync.see": _for("administrator operator coordinator auditor"),
     "sync.do": _for("administrator"),
+    # Files of people and the organisation: handing in, using, letting a held one through
+    "roster.do": _for("administrator hr"),
     # Linking the accounts of sources with employees
     "identities.see": _for("administrator coordinator hr auditor"),
     "identities.do": _for("administrator coordinator hr"),

@@ -88,6 +88,7 @@ class WebSettings(StrictModel):
     port: Annotated[int, Field(ge=0, le=65535)] = 8800
     public_url: str = "http://127.0.0.1:8800"
     threads: Annotated[int, Field(ge=1)] = 8
+    requests_a_minute: Annotated[int, Field(ge=0)] = 600
 
 
 class MailSettings(StrictModel):

@@ -4,21 +4,26 @@ A row is known by its line in the file, counted from 1 with the header. Every ce
 2026-11-23, with its time where it has one, a number without needless zeros.
 """
 
-import csv
-import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-from python_calamine import CalamineError, CalamineWorkbook
+from plugin.csv_records import open_csv
+from plugin.errors import N_, RefusedInWordsError
+from plugin.records_of_files import NO_MARKS, Mark, Record
+from plugin.workbooks import Workbook, is_workbook, open_workbook
 
-from plugin.errors import RefusedError
+UNREADABLE = N_("%(file)s cannot be read (%(error)s); check its name.")
+NO_COLUMN = N_("%(file)s, line %(line)s: there is no column '%(column_name)s'; name it in the first line.")
+COLUMN_TWICE = N_("%(file)s, line %(line)s: the column '%(column_name)s' stands there twice; keep one of them.")
+TOO_MANY_CELLS = N_("The row has %(cells)s cells, the header %(columns)s; quote a cell that contains a comma.")
 
-ENCODINGS = ("utf-8-sig", "gb18030")  # a file that is not the first is what Chinese Excel writes as 'CSV'
-BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+UNCOMPUTED = N_("%(field)s holds a formula whose value is not in the file; put the value itself there.")
+FAILED = N_("%(field)s holds '%(text)s', a calculation that failed; put the value there.")
+LONG = N_("%(field)s is longer than a spreadsheet's cell can be.")
+UNUSABLE = {Mark.UNCOMPUTED: UNCOMPUTED, Mark.ERROR: FAILED, Mark.LONG: LONG}
+NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")  # marked as unreadable
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Row:
 
     line: int
     cells: dict[str, str]
-    fault: str = ""
+    fault: RefusedInWordsError | None = None
 
 
 @dataclass(frozen=True)
@@ -40,79 +45,52 @@ class Sheet:
 
 
 def read_sheet(path: Path, required: Sequence[str]) -> Sheet:
-    """The first sheet of an XLSX file, or a CSV file. Raises RefusedError for a file that cannot be used as a whole."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RefusedError(f"{path} cannot be read ({error.strerror}); check its name.") from None
-    if content[:4] == b"PK\x03\x04":
-        records, read_as = _of_workbook(path, content), "xlsx"
-    else:
-        text, read_as = _decoded(path, content)
-        records = _of_csv(path, text)
-    line, header = next(records, (1, []))
-    columns = [cell.strip() for cell in header]
+    """The first sheet of an XLSX file, or a CSV file. Raises RefusedInWordsError for a file that cannot be used as a whole."""
+    records, read_as = _opened(path, required)
+    first = next(records, Record(1, [], NO_MARKS))
+    columns = [cell.strip() for cell in first.cells]
     missing = [name for name in required if name not in columns]
     if missing:
-        raise RefusedError(f"{path.name}, line {line}: there is no column {missing[0]!r}; name it in the first line.")
+        raise RefusedInWordsError(NO_COLUMN, file=path.name, line=first.line, column_name=missing[0])
     twice = [name for name in columns if name and columns.count(name) > 1]
     if twice:
-        raise RefusedError(f"{path.name}, line {line}: the column {twice[0]!r} stands there twice; keep one of them.")
-    return Sheet(tuple(columns), (_row(line, columns, cells) for line, cells in records), read_as)
+        raise RefusedInWordsError(COLUMN_TWICE, file=path.name, line=first.line, column_name=twice[0])
+    return Sheet(tuple(columns), (_row(columns, record) for record in records if any(record.cells)), read_as)
 
 
-def _row(line: int, columns: Sequence[str], cells: Sequence[str]) -> Row:
-    texts = [cell.strip() for cell in cells]
-    fault = ""
-    if any(texts[len(columns) :]):
-        fault = f"the row has {len(texts)} cells, the header {len(columns)}; quote a cell that contains a comma"
-    texts += [""] * (len(columns) - len(texts))
-    return Row(line, {name: text for name, text in zip(columns, texts, strict=False) if name}, fault)
-
-
-def _decoded(path: Path, content: bytes) -> tuple[str, str]:
-    encodings = (BOMS[content[:2]],) if content[:2] in BOMS else ENCODINGS
-    for encoding in encodings:
-        try:
-            return content.decode(encoding), encoding.removesuffix("-sig")
-        except UnicodeDecodeError:
-            continue
-    raise RefusedError(f"{path.name} is neither UTF-8 nor GB 18030 text; save it as 'CSV UTF-8'.")
-
-
-def _of_csv(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record that is not an empty line, with the line on which it begins."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise RefusedError(f"{path.name}, line {reader.line_num or 1}: this is not CSV ({error}).") from None
-        if cells is None:
-            return
-        if any(cell.strip() for cell in cells):
-            yield line, cells
-
-
-def _of_workbook(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
+def _opened(path: Path, required: Sequence[str]) -> tuple[Iterator[Record], str]:
+    """The rows that are not empty, and how they are read."""
     try:
-        sheet = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0)
-    except (CalamineError, IndexError, ValueError) as error:
-        raise RefusedError(
-            f"{path.name} is not a workbook that can be read ({error}); save it as .xlsx anew."
-        ) from None
-    for line, cells in enumerate(sheet.iter_rows(), start=1):
-        texts = [_text(cell) for cell in cells]
-        if any(texts):
-            yield line, texts
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise RefusedInWordsError(UNREADABLE, file=path, error=error.strerror) from None
+    if is_workbook(head):
+        book = open_workbook(path)
+        return _closing(book), "xlsx"
+    known = frozenset(required)
+    opened = open_csv(path, lambda cells: sum(cell.strip() in known for cell in cells))
+    return opened.records(), opened.encoding.name.removesuffix("-sig")
 
 
-def _text(cell: Any) -> str:
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float):
-        return f"{Decimal(repr(cell)).normalize():f}"
-    if isinstance(cell, datetime):
-        return cell.date().isoformat() if cell.time() == time() else cell.isoformat(sep="T")
-    return cell.isoformat() if isinstance(cell, date | time) else str(cell)
+def _closing(book: Workbook) -> Iterator[Record]:
+    try:
+        yield from book.rows(next(iter(book.sheets)))
+    finally:
+        book.close()
+
+
+def _row(columns: Sequence[str], record: Record) -> Row:
+    texts = [NO_TEXT.sub("\ufffd", cell).strip() for cell in record.cells]
+    fault = record.fault
+    for place, mark in record.marks.items():
+        if fault is None and place < len(columns) and columns[place] and mark in UNUSABLE:
+            fault = RefusedInWordsError(
+                UNUSABLE[mark], column=columns[place], field=columns[place], text=texts[place][:60]
+            )
+        if mark is Mark.TRUTH:
+            texts[place] = texts[place].lower()
+    if fault is None and any(texts[len(columns) :]):
+        fault = RefusedInWordsError(TOO_MANY_CELLS, cells=len(texts), columns=len(columns))
+    texts += [""] * (len(columns) - len(texts))
+    return Row(record.line, {name: text for name, text in zip(columns, texts, strict=False) if name}, fault)

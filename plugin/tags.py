@@ -4,28 +4,36 @@ They are put on by hand, or by the authority for people, whose word then counts:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from plugin.audit.acts import record_act
-from plugin.errors import NotFoundError, RefusedError
+from plugin.errors import N_, NotFoundError, RefusedInWordsError
 from plugin.models import Person, PersonTag
 from plugin.store import chunks
 
+NO_TAG = N_("'%(text)s' is no tag; write 1 to %(most)s characters on one line, without a semicolon.")
+ENDS_TOO_EARLY = N_("The tag would end on %(ends)s, before it begins on %(begins)s; give a later end.")
+HAS_IT = N_("%(number)s has the tag %(tag)s from %(begins)s on already.")
+HAS_IT_UNTIL = N_("%(number)s has the tag %(tag)s from %(begins)s until %(ends)s already.")
+NO_EMPLOYEE = N_("There is no employee '%(number)s'; check the number.")
+
 LONGEST = 100
 SEPARATORS = re.compile(r"[;；]")
+
+
+class UnknownEmployeeError(RefusedInWordsError, NotFoundError):
+    """A tag is for somebody who does not exist."""
 
 
 def checked(text: str) -> str:
     """A tag as it is kept. Raises RefusedError for one that is empty, too long or would be two."""
     tag = text.strip()
     if not tag or len(tag) > LONGEST or SEPARATORS.search(tag) or not tag.isprintable():
-        raise RefusedError(
-            f"{text[:60]!r} is no tag; write 1 to {LONGEST} characters on one line, without a semicolon."
-        )
+        raise RefusedInWordsError(NO_TAG, column="tag", text=text[:60], most=LONGEST)
     return tag
 
 
@@ -39,7 +47,7 @@ def add_tag(
     """
     tag = checked(text)
     if ends is not None and ends <= begins:
-        raise RefusedError(f"The tag would end on {ends}, before it begins on {begins}; give a later end.")
+        raise RefusedInWordsError(ENDS_TOO_EARLY, column="until", ends=ends, begins=begins)
     person_id = person_id_of(session, number)
     others = select(PersonTag).where(
         PersonTag.person_id == person_id,
@@ -50,8 +58,8 @@ def add_tag(
         others = others.where(PersonTag.valid_from < ends)
     other = session.scalars(others.limit(1)).first()
     if other is not None:
-        until = f" until {other.valid_until}" if other.valid_until else " on"
-        raise RefusedError(f"{number} has the tag {tag} from {other.valid_from}{until} already.")
+        said = {"number": number, "tag": tag, "begins": other.valid_from, "ends": other.valid_until}
+        raise RefusedInWordsError(HAS_IT_UNTIL if other.valid_until else HAS_IT, column="tag", **said)
     row = PersonTag(person_id=person_id, tag=tag, valid_from=begins, valid_until=ends)
     session.add(row)
     after = {"tag": tag, "from": str(begins), "until": str(ends) if ends else None}
@@ -119,10 +127,23 @@ def set_tags(session: Session, wanted: Mapping[str, frozenset[str] | None], toda
     return changed
 
 
+def held_on(session: Session, person_ids: Iterable[int], day: date) -> dict[int, frozenset[str]]:
+    """The tags that persons have on `day`, by id; who has none is left out."""
+    found: dict[int, set[str]] = {}
+    for ids in chunks(person_ids):
+        query = select(PersonTag.person_id, PersonTag.tag).where(
+            PersonTag.person_id.in_(ids), PersonTag.valid_from <= day
+        )
+        query = query.where(or_(PersonTag.valid_until.is_(None), PersonTag.valid_until > day))
+        for person_id, tag in session.execute(query):
+            found.setdefault(person_id, set()).add(tag)
+    return {person_id: frozenset(tags) for person_id, tags in found.items()}
+
+
 def person_id_of(session: Session, number: str) -> int:
     """The id of the employee of this number. Raises NotFoundError."""
     query = select(Person.id).where(Person.employee_number == number, Person.erased_at.is_(None))
     person_id = session.scalars(query).one_or_none()
     if person_id is None:
-        raise NotFoundError(f"There is no employee {number!r}; check the number.")
+        raise UnknownEmployeeError(NO_EMPLOYEE, column="employee_number", number=number)
     return person_id

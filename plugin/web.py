@@ -1,9 +1,10 @@
 """The Flask application: every installed addon's pages and API behind one sign-in, in the reader's language.
 
 An addon's `controllers.py` brings `BLUEPRINTS`, and `MENU` for what stands in the navigation. A view says what it needs
-with `needs("right")` (a page), `needs_token("scope")` (the API) or `signed` (a message that proves by itself who sent it);
-one that says nothing is refused when the application is made, unless it is one of ROOMS_FOR_ANYBODY. About whom the reader
-has the right is a condition that the view puts into its queries: `about("right")`.
+with `needs("right")` (a page), `needs_token("scope")` (the API), `signed` (a message that proves by itself who sent it) or
+`for_anybody` (it holds nothing of anybody's); one that says nothing is refused when the application is made, unless it is
+one of ROOMS_FOR_ANYBODY. About whom the reader has the right is a condition that the view puts into its queries:
+`about("right")`.
 
 A session ends when nobody has used it for twelve hours, after a day in any case, and when the account's session number
 is no longer the session's: after a change of password, disabling, and signing out everywhere.
@@ -26,12 +27,23 @@ from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
-from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
+from werkzeug.exceptions import (
+    Forbidden,
+    HTTPException,
+    NotAcceptable,
+    NotFound,
+    TooManyRequests,
+    Unauthorized,
+    UnprocessableEntity,
+)
 
-from plugin.accounts import AccountRefusedError, note_use, token_opens, use_is_to_be_noted
-from plugin.errors import CertBridgeError, NotFoundError, RefusedError
+from plugin.accounts import find_token, note_use, use_is_to_be_noted
+from plugin.api import LARGEST_BODY
+from plugin.errors import CertBridgeError, NotFoundError, RefusedError, RefusedInWordsError
 from plugin.installation import Installation
 from plugin.models import Account, ApiToken, Person
+from plugin.problems import MEDIA_TYPE, problem
+from plugin.rates import Rates
 from plugin.roles import Reach, reaches, within
 
 LANGUAGES = {"en": "English", "zh_Hans_CN": "简体中文"}
@@ -57,7 +69,10 @@ ROOMS_BEFORE_THE_FIRST_PASSWORD = frozenset({"static", "account.password", "plug
 
 GUARD = "certbridge_guard"  # the right that a page needs; None: any signed-in user
 SCOPE = "certbridge_scope"  # the scope that a call of the API needs
+ALSO = "certbridge_scope_also"  # scopes that open it as well
 SIGNED = "certbridge_signed"  # the view itself checks who sent the request
+ANYBODY = "certbridge_anybody"  # the view holds nothing of anybody's
+API = "/api/"
 SEEN_IS_NOTED_AFTER = 60  # seconds
 
 # What the pages say for these failures; the API says what Werkzeug or the view says.
@@ -113,19 +128,20 @@ def needs(right: str | None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def needs_token(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A call of the API for whoever presents a bearer token with the scope; exempt from CSRF, as it uses no cookie."""
+def needs_token(scope: str, *also: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A call of the API for whoever presents a bearer token with the scope; exempt from CSRF, as it uses no cookie.
+
+    A token with one of the scopes in `also` opens it as well.
+    """
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            found = _token(scope)
-            if found is None:
-                raise Unauthorized(f"This call needs a bearer token with the scope {scope}.")
-            g.token_name = found.name
+            g.token_name = _token((scope, *also)).name
             return view(*args, **kwargs)
 
         setattr(guarded, SCOPE, scope)
+        setattr(guarded, ALSO, also)
         csrf.exempt(guarded)
         return guarded
 
@@ -139,18 +155,39 @@ def signed(view: Callable[P, R]) -> Callable[P, R]:
     return view
 
 
-def _token(scope: str) -> ApiToken | None:
-    """The request's bearer token, when it stands and has the scope; its use is noted, at most once a minute."""
+def for_anybody(view: Callable[P, R]) -> Callable[P, R]:
+    """A call that needs neither account nor token: what it answers is the same for everybody and about nobody."""
+    setattr(view, ANYBODY, True)
+    return view
+
+
+def _token(scopes: tuple[str, ...]) -> ApiToken:
+    """The request's bearer token; its use is noted, at most once a minute, and each call counts.
+
+    Raises Unauthorized without a token that stands, TooManyRequests, Forbidden when it has none of the scopes.
+    """
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer":
-        return None
     home = installation()
     now = home.clock()
-    with home.store.read() as unit:
-        found = token_opens(unit, token.strip(), scope, now)
-    if found is not None and use_is_to_be_noted(found, now):
+    found = None
+    if kind.lower() == "bearer":
+        with home.store.read() as unit:
+            found = find_token(unit, token.strip(), now)
+    if found is None:
+        raise Unauthorized(f"This call needs a bearer token with the scope {scopes[0]}.")
+    if use_is_to_be_noted(found, now):
         with home.store.write() as unit:
             note_use(unit, found.id, now)
+    rates: Rates = current_app.extensions["certbridge_rates"]
+    g.rate = rates.count(found.id, now)
+    if g.rate is not None and g.rate.exceeded:
+        raise TooManyRequests(
+            f"The token may make {g.rate.limit} calls a minute; go on in {g.rate.resets_in} seconds.",
+            retry_after=g.rate.resets_in,
+        )
+    if not set(scopes) & set(found.scopes):
+        g.lacks_scope = scopes[0]
+        raise Forbidden(f"This call needs a bearer token with the scope {scopes[0]}; this one does not have it.")
     return found
 
 
@@ -163,6 +200,7 @@ def known_scopes() -> list[str]:
 def create_app(home: Installation) -> Flask:
     """The application of this installation, with the controllers of every installed addon."""
     app = Flask("plugin", static_folder="static", static_url_path="/static")
+    app.url_map.merge_slashes = False  # an address with // is another one, not a redirect
     app.extensions["certbridge"] = home
     app.config.update(
         SECRET_KEY=_session_key(home),
@@ -172,12 +210,15 @@ def create_app(home: Installation) -> Flask:
         PERMANENT_SESSION_LIFETIME=timedelta(hours=home.settings.sign_in.longest_hours),
         WTF_CSRF_TIME_LIMIT=None,  # a form is good for as long as the session
         MAX_CONTENT_LENGTH=10 * 1024 * 1024,
+        MAX_FORM_MEMORY_SIZE=4 * 1024 * 1024,  # a spreadsheet that was tried comes back with its confirmation
         BABEL_TRANSLATION_DIRECTORIES=";".join(
             str(a.path / "i18n") for a in home.installed if (a.path / "i18n").is_dir()
         ),
         BABEL_DEFAULT_LOCALE=home.settings.organisation.language,
         BABEL_DEFAULT_TIMEZONE=home.settings.organisation.timezone,
     )
+    app.extensions["certbridge_rates"] = Rates(home.store, home.settings.web.requests_a_minute)
+    app.before_request(_check_call)
     app.before_request(_who)  # before the check of the form, whose failure is a page of the reader's too
     app.before_request(_refuse_other_sites)
     csrf.init_app(app)
@@ -223,10 +264,11 @@ def _check_guards(app: Flask) -> None:
         if (
             rule.endpoint not in ROOMS_FOR_ANYBODY
             and not rule.endpoint.endswith(".static")
-            and not (hasattr(view, GUARD) or hasattr(view, SCOPE) or hasattr(view, SIGNED))
+            and not any(hasattr(view, mark) for mark in (GUARD, SCOPE, SIGNED, ANYBODY))
         ):
             raise RuntimeError(
-                f"{rule.endpoint} ({rule.rule}) says neither needs() nor needs_token() nor signed: anybody could open it"
+                f"{rule.endpoint} ({rule.rule}) says neither needs() nor needs_token() nor signed nor for_anybody: "
+                "anybody could open it"
             )
 
 
@@ -396,21 +438,39 @@ def _here(menu: list[MenuEntry]) -> str | None:
     return places[max(fitting, key=len)] if fitting else None
 
 
+def _check_call() -> None:
+    """Refuse a call of the API that cannot be meant as it stands, before anything is read or asked."""
+    if not request.path.startswith(API):
+        return
+    if "\x00" in request.path:
+        raise NotFound
+    if any("\x00" in text for pair in request.args.items(multi=True) for text in pair):
+        raise UnprocessableEntity("The query holds a NUL character, which nothing here is called by.")
+    view = current_app.view_functions.get(request.endpoint or "")
+    if view is not None and not hasattr(view, SIGNED):
+        request.max_content_length = LARGEST_BODY
+    wanted = request.accept_mimetypes
+    if wanted and not (wanted["application/json"] or wanted[MEDIA_TYPE]):
+        raise NotAcceptable("The API answers in application/json; say so in the header Accept, or leave it out.")
+
+
 def _harden(response: Response) -> Response:
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
     if g.get("account") is not None:
         response.headers.setdefault("Cache-Control", "no-store")
+    if g.get("rate") is not None:
+        response.headers.update(g.rate.headers)
     return response
 
 
 def _explain(error: Exception) -> ResponseReturnValue:
-    """Every failure as a page or, below /api/, as JSON; what was not foreseen is logged and not shown."""
+    """Every failure as a page or, below /api/, as a problem; what was not foreseen is logged and not shown."""
     status, message = _status(error)
-    if request.path.startswith("/api/"):
-        return {"error": message}, status
-    if isinstance(error, AccountRefusedError):
+    if request.path.startswith(API):
+        return problem(error, status, message, _challenge())
+    if isinstance(error, RefusedInWordsError):
         message = gettext(error.sentence, **error.values)
     elif isinstance(error, CSRFError):
         message = gettext("This form is no longer valid. Please go back, reload the page and send it again.")
@@ -423,13 +483,19 @@ def _explain(error: Exception) -> ResponseReturnValue:
     return render_template("error.html", status=status, message=message), status
 
 
+def _challenge() -> str:
+    """How a caller of the API proves who it is (the header WWW-Authenticate; RFC 6750 for tokens)."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    return 'StandardWebhooks realm="CertBridge"' if hasattr(view, SIGNED) else 'Bearer realm="CertBridge"'
+
+
 def _status(error: Exception) -> tuple[int, str]:
     if isinstance(error, HTTPException):
         return error.code or 500, error.description or error.name
     if isinstance(error, NotFoundError):
         return 404, str(error)
     if isinstance(error, RefusedError):
-        return 422, str(error)
+        return getattr(error, "status", 422), str(error)
     if isinstance(error, CertBridgeError):
         return 503, str(error)
     # The rule, not the path: that of a one-time link holds its token.

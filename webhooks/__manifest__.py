@@ -6,12 +6,15 @@
     "license": "Apache-2.0",
     "category": "Push",
     "depends": ["metrics"],
-    "schedules": {"webhooks.deliver": {"task": "webhooks.deliver", "every": "PT2S"}},
-    "wakes": {"events_appended": "webhooks.deliver"},
+    "schedules": {
+        "webhooks.deliver": {"task": "webhooks.deliver", "every": "PT2S"},
+        "webhooks.inbound": {"task": "webhooks.inbound", "every": "PT5S"},
+    },
+    "wakes": {"events_appended": "webhooks.deliver", "inbound_events": "webhooks.inbound"},
     "summaries": "webhooks.counts:summaries",
     "doctor": "webhooks.doctor:doctor",
     "alerts": "webhooks.alerts:troubles",
-    "encrypted": ["endpoint.secret"],
+    "encrypted": ["endpoint.secret", "endpoint.old_secret", "inbound_sender.secret", "inbound_sender.old_secret"],
     "privacy": {
         "tables": {
             "message": {
@@ -46,6 +49,23 @@
                 "right": "deliveries.see",
                 "retention": {"kind": "answers", "from": "started_at", "blank": {"excerpt": "null"}},
             },
+            "inbound_event": {
+                "what": "What HR told about them: hired, moved, left, proposed for a post.",
+                "why": "It is applied in its order, once, and what could not be applied can be tried again.",
+                "found": ["number:employee_number"],
+                "erase": "delete",
+                "right": "people.record",
+                "retention": {"kind": "inbound_events", "from": "worked_at", "only": "webhooks.privacy:settled_events"},
+            },
+            "inbound_event.others": {
+                "what": "Events about others that name them, as their manager.",
+                "why": "They are kept as they were signed.",
+                "found": ["text:body"],
+                "erase": "blank",
+                "blank": {"body": "empty"},
+                "others": True,
+                "right": "people.record",
+            },
             "event.notice": {
                 "what": "That somebody was erased: the event person.erased, with their number.",
                 "why": "HR is to erase them too.",
@@ -60,6 +80,7 @@
             },
         },
         "kinds": {
+            "inbound_events": {"keep": "P90D", "what": "events of HR that were applied or discarded"},
             "messages": {
                 "keep": "P90D",
                 "what": "messages that are done with; the newest delivered of each subject stays",

@@ -84,7 +84,10 @@ def denied(text: str, allowed: Sequence[Network]) -> str | None:
 
 def resolve(host: str, port: int) -> list[str]:
     """Every address of `host`, in the order of the resolver. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # an empty label, or one of more than 63 characters
+        raise socket.gaierror(socket.EAI_NONAME, "it can be no name") from None
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, exists, select, update
+from sqlalchemy import Table, and_, bindparam, exists, false, func, select, true, update
 from sqlalchemy.orm import Session, aliased
 
 from plugin.models import Assignment, Department, Event, Person, Position
 from plugin.store import chunks, upsert
-from webhooks.models import DEAD, DELIVERED, SKIPPED, WAITING, Attempt, Endpoint, Message
+from webhooks.models import DEAD, DELIVERED, SKIPPED, WAITING_WORD, Attempt, Endpoint, Message
 from webhooks.payload import Content
 from webhooks.target import LOST
 
 LEASE = timedelta(seconds=45)
+LEAST_LOOK = 200  # due messages that a claim looks at, however few are wanted
+MOST_LOOKS = 10  # as long as each puts something off
 
 OVERTAKEN = "A newer delivered event of its subject has overtaken it."
 NOT_ANSWERED = "The process ended before the outcome was known; the message may have arrived."
@@ -40,16 +42,38 @@ class Claimed:
     content: Content
 
 
-def claim(session: Session, endpoint: Endpoint, holder: str, now: datetime, limit: int, attempts: int) -> list[Claimed]:
+def claim(
+    session: Session,
+    endpoint: Endpoint,
+    holder: str,
+    now: datetime,
+    limit: int,
+    attempts: int,
+    lease: timedelta = LEASE,
+) -> list[Claimed]:
     """Claim at most `limit` messages that are due at the endpoint; each is the first of its person's line.
 
     `attempts` is how many there are before a message is given up.
+    """
+    rows = _due(session, endpoint, now, limit, backfill=False)
+    if len(rows) < limit:  # what lies in the past comes when nothing else is due
+        rows += _due(session, endpoint, now, limit - len(rows), backfill=True)
+    claimed = _without_overtaken(session, _without_given_up(session, rows, attempts, now), now)
+    return _take(session, endpoint, claimed, holder, now, lease)
+
+
+def _due(session: Session, endpoint: Endpoint, now: datetime, limit: int, *, backfill: bool) -> list[Message]:
+    """At most `limit` messages that are due and may go, locked.
+
+    Only so many of those that are due are looked at, so that a claim costs the same however many wait behind others. What
+    stands behind a message that became due later is put off until then, so that it never fills the places of what may go.
+    What stands behind one that is under way does so for no longer than a lease.
     """
     other = aliased(Message)
     before = exists().where(
         other.endpoint_id == Message.endpoint_id,
         other.person_id == Message.person_id,
-        other.state == WAITING,
+        other.state == WAITING_WORD,
         other.id != Message.id,
         (other.sequence < Message.sequence) | (other.leased_until > now),
     )
@@ -58,28 +82,62 @@ def claim(session: Session, endpoint: Endpoint, holder: str, now: datetime, limi
         Endpoint.disabled_at.is_(None),
         Endpoint.paused_until.is_(None) | (Endpoint.paused_until <= now),
     )
-    query = (
-        select(Message)
-        .where(
-            Message.endpoint_id == endpoint.id,
-            Message.state == WAITING,
-            Message.due_at <= now,
-            Message.leased_until.is_(None) | (Message.leased_until <= now),
-            ~before,
-            takes,
-        )
-        .order_by(Message.due_at, Message.sequence)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+    free = (
+        Message.endpoint_id == endpoint.id,
+        Message.state == WAITING_WORD,
+        Message.backfill == (true() if backfill else false()),
+        Message.due_at <= now,
+        Message.leased_until.is_(None) | (Message.leased_until <= now),
     )
-    rows = session.scalars(query).all()
-    rows = _without_given_up(session, rows, attempts, now)
-    rows = _without_overtaken(session, rows, now)
+    look = select(Message.id, Message.person_id, Message.due_at, before.label("blocked")).where(*free, takes)
+    for _ in range(MOST_LOOKS):
+        seen = session.execute(look.order_by(Message.due_at, Message.sequence).limit(max(limit, LEAST_LOOK))).all()
+        may_go = [row.id for row in seen if not row.blocked][:limit]
+        if len(may_go) == limit or not _put_off(session, endpoint, [row for row in seen if row.blocked]):
+            break
+    rows: list[Message] = []
+    for part in chunks(may_go):
+        # Asked again under the lock. The condition is a column, for which no plan but one look per row can be made.
+        chosen = select(Message, before).where(Message.id.in_(part), *free, takes)
+        locked = chosen.order_by(Message.due_at, Message.sequence).with_for_update(skip_locked=True, of=Message)
+        rows += [message for message, blocked in session.execute(locked) if not blocked]
+    return rows
+
+
+def _put_off(session: Session, endpoint: Endpoint, blocked: Sequence[Any]) -> bool:
+    """Put messages off that are due before the first of their person's line, until it is; whether there were any."""
+    first = aliased(Message)
+    later: dict[int, datetime] = {}
+    for part in chunks(sorted({row.person_id for row in blocked})):
+        lowest = (
+            select(func.min(first.sequence))
+            .where(first.endpoint_id == endpoint.id, first.person_id == Message.person_id, first.state == WAITING_WORD)
+            .scalar_subquery()
+        )
+        query = select(Message.person_id, Message.due_at).where(
+            Message.endpoint_id == endpoint.id, Message.state == WAITING_WORD, Message.person_id.in_(part),
+            Message.sequence == lowest,
+        )  # fmt: skip
+        later |= dict(session.execute(query).all())
+    early = [row for row in blocked if row.due_at < later.get(row.person_id, row.due_at)]
+    if early:
+        table = Message.__table__
+        assert isinstance(table, Table)
+        waits = update(table).where(table.c.id == bindparam("message"), table.c.state == WAITING_WORD)
+        rows = [{"message": row.id, "due": later[row.person_id]} for row in early]
+        session.connection().execute(waits.values(due_at=bindparam("due")), rows)
+    return bool(early)
+
+
+def _take(
+    session: Session, endpoint: Endpoint, rows: Sequence[Message], holder: str, now: datetime, lease: timedelta
+) -> list[Claimed]:
+    """Write down who holds these, and find what they say."""
     for part in chunks([row.id for row in rows]):
         session.execute(
             update(Message)
             .where(Message.id.in_(part))
-            .values(holder=holder, leased_until=now + LEASE, started_at=now, tries=Message.tries + 1),
+            .values(holder=holder, leased_until=now + lease, started_at=now, tries=Message.tries + 1),
             execution_options=_unsynchronised,
         )
     contents = _contents(session, rows, with_person=endpoint.full)

@@ -1,4 +1,4 @@
-"""Looking at messages and their attempts, and sending again what was given up.
+"""Looking at messages and their attempts, and sending them again.
 
 A replay starts a message's schedule anew. What a newer delivered event of the subject has overtaken is left out: it
 would only tell HR what is no longer so.
@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from plugin.audit import record_act
-from plugin.errors import NotFoundError, RefusedError
+from plugin.errors import N_, NotFoundError, RefusedError, RefusedInWordsError
 from plugin.models import Event, Person
+from plugin.store import chunks
 from webhooks.claims import OVERTAKEN, overtaken
 from webhooks.endpoints import find
-from webhooks.models import DEAD, SKIPPED, STATES, WAITING, Attempt, Endpoint, Message
+from webhooks.models import DEAD, DELIVERED, SKIPPED, STATES, WAITING, Attempt, Endpoint, Message
 from webhooks.privacy import ERASED
+
+NO_RANGE = N_("The range ends before it begins; exchange the two.")
 
 _unsynchronised = {"synchronize_session": False}
 
@@ -55,29 +58,47 @@ def _text(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment is not None else None
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Which messages somebody looks at: in a state, of an endpoint, about the person with an employee number."""
+
+    state: str | None = None
+    endpoint: str | None = None
+    person: str | None = None
+
+
 def listing(
-    session: Session, *, state: str | None = None, endpoint: str | None = None, offset: int = 0, limit: int = 50
+    session: Session,
+    *,
+    state: str | None = None,
+    endpoint: str | None = None,
+    person: str | None = None,
+    offset: int = 0,
+    limit: int = 50,
 ) -> list[Delivery]:
     """Messages, the newest first. Raises RefusedError for an unknown state, NotFoundError for an unknown endpoint."""
-    query = _joined().where(*_chosen(session, state, endpoint)).order_by(Message.id.desc()).offset(offset).limit(limit)
-    return [Delivery(*row) for row in session.execute(query)]
+    query = _joined().where(*_conditions(session, Chosen(state, endpoint, person)))
+    return [Delivery(*row) for row in session.execute(query.order_by(Message.id.desc()).offset(offset).limit(limit))]
 
 
-def total(session: Session, *, state: str | None = None, endpoint: str | None = None) -> int:
+def total(session: Session, *, state: str | None = None, endpoint: str | None = None, person: str | None = None) -> int:
     """How many messages `listing` would go through."""
-    query = select(func.count()).select_from(Message).where(*_chosen(session, state, endpoint))
+    query = select(func.count()).select_from(Message).where(*_conditions(session, Chosen(state, endpoint, person)))
     return session.scalar(query) or 0
 
 
-def _chosen(session: Session, state: str | None, endpoint: str | None) -> list[ColumnElement[bool]]:
-    chosen = []
-    if state is not None:
-        if state not in STATES:
-            raise RefusedError(f"There is no state {state!r}; the states are {', '.join(STATES)}.")
-        chosen.append(Message.state == state)
-    if endpoint is not None:
-        chosen.append(Message.endpoint_id == find(session, endpoint).id)
-    return chosen
+def _conditions(session: Session, chosen: Chosen) -> list[ColumnElement[bool]]:
+    conditions = []
+    if chosen.state is not None:
+        if chosen.state not in STATES:
+            raise RefusedError(f"There is no state {chosen.state!r}; the states are {', '.join(STATES)}.")
+        conditions.append(Message.state == chosen.state)
+    if chosen.endpoint is not None:
+        conditions.append(Message.endpoint_id == find(session, chosen.endpoint).id)
+    if chosen.person is not None:
+        theirs = select(Person.id).where(Person.employee_number == chosen.person)
+        conditions.append(Message.person_id.in_(theirs))
+    return conditions
 
 
 def _joined() -> Select[Message, str, str, str]:
@@ -129,6 +150,21 @@ def retry(session: Session, message_id: int, actor: str, now: datetime) -> None:
 
 
 @dataclass(frozen=True)
+class Range:
+    """Which messages to send again: those that ended since and before a moment, those with ids from `first` to `last`.
+
+    What is None bounds nothing. Without `delivered` only what was given up is meant, with it what arrived as well.
+    """
+
+    endpoint: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    first: int | None = None
+    last: int | None = None
+    delivered: bool = False
+
+
+@dataclass(frozen=True)
 class Replayed:
     """What a replay did, in messages."""
 
@@ -139,29 +175,62 @@ class Replayed:
 def replay(
     session: Session, actor: str, now: datetime, *, endpoint: str | None = None, since: datetime | None = None
 ) -> Replayed:
-    """Send again what was given up (of one endpoint; since a moment), leaving out what has been overtaken.
+    """Send again what was given up (of one endpoint; since a moment); see `replay_range`."""
+    return replay_range(session, Range(endpoint=endpoint, since=since), actor, now)
 
-    Raises NotFoundError for an unknown endpoint.
+
+def replay_range(session: Session, chosen: Range, actor: str, now: datetime) -> Replayed:
+    """Send the messages of the range again, leaving out what has been overtaken and what is about somebody erased.
+
+    Of what is left out, what was given up is skipped now; what was delivered stays so. Raises NotFoundError for an unknown
+    endpoint, RefusedError for a range that ends before it begins.
     """
-    chosen = [Message.state == DEAD]
-    if endpoint is not None:
-        chosen.append(Message.endpoint_id == find(session, endpoint).id)
-    if since is not None:
-        chosen.append(Message.finished_at >= since)
-    left_out = session.execute(
+    conditions = _in_range(session, chosen)
+    states = [DEAD, DELIVERED] if chosen.delivered else [DEAD]
+    of_these = [Message.state.in_(states), *conditions]
+    passed_by = session.scalar(select(func.count()).select_from(Message).where(*of_these, overtaken())) or 0
+    session.execute(
         update(Message)
-        .where(*chosen, overtaken())
-        .values(state=SKIPPED, reason=OVERTAKEN, finished_at=now)
-        .returning(Message.id),
+        .where(Message.state == DEAD, *conditions, overtaken())
+        .values(state=SKIPPED, reason=OVERTAKEN, finished_at=now),
         execution_options=_unsynchronised,
-    ).all()
-    again = session.execute(
-        update(Message).where(*chosen).values(_anew(now)).returning(Message.id), execution_options=_unsynchronised
-    ).all()
-    done = Replayed(len(again), len(left_out))
-    after = {"again": done.again, "left_out": done.left_out, "since": _text(since)}
-    record_act(session, actor, "delivery.replay", f"endpoint:{endpoint or '*'}", now, after=after)
+    )
+    # Chosen before anything is changed: what waits again overtakes nothing.
+    again = list(session.scalars(select(Message.id).where(*of_these, ~overtaken())))
+    for part in chunks(again):
+        _again(session, part, now)
+    done = Replayed(len(again), passed_by)
+    after = {
+        "again": done.again,
+        "left_out": done.left_out,
+        "since": _text(chosen.since),
+        "until": _text(chosen.until),
+        "first": chosen.first,
+        "last": chosen.last,
+        "delivered": chosen.delivered,
+    }
+    kept = {name: value for name, value in after.items() if value not in (None, False) or name == "since"}
+    record_act(session, actor, "delivery.replay", f"endpoint:{chosen.endpoint or '*'}", now, after=kept)
     return done
+
+
+def _in_range(session: Session, chosen: Range) -> list[ColumnElement[bool]]:
+    for begin, end in ((chosen.since, chosen.until), (chosen.first, chosen.last)):
+        if begin is not None and end is not None and begin > end:  # type: ignore[operator]  # both of one kind
+            raise RefusedInWordsError(NO_RANGE)
+    # Nothing is left of what was said about an erased person.
+    conditions = [Message.subject != "", or_(Message.reason.is_(None), Message.reason != ERASED)]
+    if chosen.endpoint is not None:
+        conditions.append(Message.endpoint_id == find(session, chosen.endpoint).id)
+    if chosen.since is not None:
+        conditions.append(Message.finished_at >= chosen.since)
+    if chosen.until is not None:
+        conditions.append(Message.finished_at < chosen.until)
+    if chosen.first is not None:
+        conditions.append(Message.id >= chosen.first)
+    if chosen.last is not None:
+        conditions.append(Message.id <= chosen.last)
+    return conditions
 
 
 def _again(session: Session, ids: Sequence[int], now: datetime) -> None:

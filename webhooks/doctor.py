@@ -11,7 +11,7 @@ from plugin.doctor import is_loopback
 from plugin.errors import CertBridgeError
 from plugin.findings import ERROR, HINT, OK, WARNING, Finding, tried
 from plugin.installation import Installation
-from webhooks import endpoints
+from webhooks import endpoints, inbound_work
 from webhooks.delivery import open_target
 from webhooks.models import DEAD, WAITING, Endpoint, Message
 from webhooks.tasks import courier
@@ -40,6 +40,7 @@ def doctor(home: Installation) -> Iterator[Finding]:
     for endpoint in found:
         for check in (_way, _standing, _line):
             yield from tried("endpoints", endpoint.name, partial(check, home, endpoint))
+    yield from tried("inbound", "", partial(inbound_work.findings, home))
     if any(endpoint.disabled_at is None for endpoint in found):
         yield from tried("endpoints", "", partial(_links, home))
 

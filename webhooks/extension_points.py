@@ -15,6 +15,9 @@ def sections() -> list[Section]:
                 call("webhooks.target:Destination"),
                 call("webhooks.target:Parcel"),
                 call("webhooks.target:Answer"),
+                call("webhooks.target:TakesChunks"),
+                call("webhooks.target:ReadsBack"),
+                call("webhooks.target:Held"),
             ),
         ),
         Section(

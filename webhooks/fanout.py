@@ -4,21 +4,26 @@ An event is found by its mark, never by comparing ids or moments: transactions d
 began. The persons of a batch are locked, as whoever appends events locks them, so that no worker can make a
 message of a person's later event before another one has made those of the earlier; persons locked elsewhere are
 left for the next batch.
+
+What is news goes before what lies in the past: persons about whom there is news come first, with all that waits about them,
+and their messages are not sent after everybody else's past (`Message.backfill`).
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import ColumnElement, TextClause, insert, literal, select, text, true, update
 from sqlalchemy.orm import Session
 
 from plugin.models import Event, Person
 from plugin.store import Store, UtcDateTime, chunks
-from webhooks.models import WAITING, Endpoint, Message
+from webhooks.endpoints import SKIP
+from webhooks.models import WAITING, WAITING_WORD, Endpoint, Message
 
 BATCH = 1000
 
-COLUMNS = ("endpoint_id", "event_id", "person_id", "sequence", "subject", "state", "due_at")
+COLUMNS = ("endpoint_id", "event_id", "person_id", "sequence", "subject", "state", "backfill", "due_at")
+NEWS = text("NOT fanned_out AND NOT backfill")  # the words of the index that finds it
 
 
 def fan_out(store: Store, now: datetime, most: int = 100_000) -> int:
@@ -35,34 +40,56 @@ def fan_out(store: Store, now: datetime, most: int = 100_000) -> int:
 
 def fan_out_batch(session: Session, now: datetime, size: int = BATCH) -> int:
     """Make messages of at most `size` events, due at `now`, in the caller's transaction; how many events it were."""
-    waiting = (
-        select(Event.id, Event.person_id)
-        .where(Event.fanned_out.is_(False))
-        .order_by(Event.person_id, Event.sequence)
-        .limit(size)
-    )
-    people = sorted({person_id for _, person_id in session.execute(waiting)})
-    mine = _lock(session, people)
+    mine = _lock(session, _people(session, NEWS, size)) or _lock(session, _people(session, _WAITING, size))
     # Asked again under the locks: another worker may have been faster, or more may have been appended.
     events = [
-        event_id
+        row
         for part in chunks(mine)
-        for event_id in session.scalars(
-            select(Event.id)
+        for row in session.execute(
+            select(Event.id, Event.person_id, Event.backfill)
             .where(Event.fanned_out.is_(False), Event.person_id.in_(part))
             .order_by(Event.person_id, Event.sequence)
             .limit(size)
         )
     ]
+    in_the_news = {row.person_id for row in events if not row.backfill}
     endpoints = session.scalars(select(Endpoint).order_by(Endpoint.id)).all()
-    for part in chunks(events):
+    for rows in chunks(events):
+        part = [row.id for row in rows]
+        news = sorted({row.person_id for row in rows} & in_the_news)
         for endpoint in endpoints:
-            _make_messages(session, endpoint, part, now)
+            _make_messages(session, endpoint, part, news, now)
         session.execute(
             update(Event).where(Event.id.in_(part)).values(fanned_out=True),
             execution_options={"synchronize_session": False},
         )
+    _hurry(session, sorted(in_the_news))
     return len(events)
+
+
+_WAITING = text("NOT fanned_out")  # "IS FALSE" would not find the index
+
+
+def _people(session: Session, condition: ColumnElement[bool] | TextClause, size: int) -> list[int]:
+    """Whom the first `size` events of these are about."""
+    waiting = select(Event.person_id).where(condition).order_by(Event.person_id, Event.sequence).limit(size)
+    return sorted(set(session.scalars(waiting)))
+
+
+def _hurry(session: Session, people: Sequence[int]) -> None:
+    """Let what lies in the past of these persons, and waits, wait no longer for everybody else's: news is behind it."""
+    for part in chunks(people):
+        waiting = (
+            select(Message.id)
+            .where(Message.person_id.in_(part), Message.state == WAITING_WORD, Message.backfill == true())
+            .order_by(Message.id)
+            .with_for_update(skip_locked=True)  # what is locked is being claimed: it goes now
+        )
+        for ids in chunks(session.scalars(waiting)):
+            session.execute(
+                update(Message).where(Message.id.in_(ids)).values(backfill=False),
+                execution_options={"synchronize_session": False},
+            )
 
 
 def _lock(session: Session, people: Sequence[int]) -> list[int]:
@@ -74,7 +101,9 @@ def _lock(session: Session, people: Sequence[int]) -> list[int]:
     return mine
 
 
-def _make_messages(session: Session, endpoint: Endpoint, events: Sequence[str], now: datetime) -> None:
+def _make_messages(
+    session: Session, endpoint: Endpoint, events: Sequence[str], in_the_news: Sequence[int], now: datetime
+) -> None:
     chosen = select(
         literal(endpoint.id),
         Event.id,
@@ -82,9 +111,12 @@ def _make_messages(session: Session, endpoint: Endpoint, events: Sequence[str], 
         Event.sequence,
         Event.subject,
         literal(WAITING),
+        Event.backfill & Event.person_id.not_in(in_the_news),
         literal(now, UtcDateTime()),
     ).where(Event.id.in_(events))
     if endpoint.types is not None:
         chosen = chosen.where(Event.type.in_(endpoint.types))
+    if endpoint.backfill == SKIP:
+        chosen = chosen.where(Event.backfill.is_(False))
     in_order = chosen.order_by(Event.person_id, Event.sequence)
     session.execute(insert(Message).from_select(list(COLUMNS), in_order))

@@ -9,6 +9,7 @@ from plugin.events import lock_people
 from plugin.models import Event
 from plugin.privacy.refusals import BEING_SENT, PrivacyRefusedError
 from plugin.privacy.subject import ERASED_EVENT, Subject
+from webhooks.inbound_models import DISCARDED, DONE, InboundEvent
 from webhooks.models import DEAD, DELIVERED, SKIPPED, WAITING, Message
 
 ERASED = "The person has been erased; only that is told."
@@ -55,6 +56,11 @@ def done_with() -> ColumnElement[bool]:
     return and_(
         or_(Message.state == SKIPPED, and_(Message.state == DELIVERED, overtaken), Message.reason == ERASED), ~notice
     )
+
+
+def settled_events() -> ColumnElement[bool]:
+    """The condition that an event of HR was applied or discarded, so that nothing waits for it any more."""
+    return InboundEvent.state.in_([DONE, DISCARDED])
 
 
 def told_events() -> ColumnElement[bool]:

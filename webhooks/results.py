@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from plugin.store import chunks, upsert
 from webhooks.claims import Claimed
-from webhooks.models import DEAD, DELIVERED, WAITING, Attempt, Message
+from webhooks.models import DEAD, DELIVERED, WAITING, WAITING_WORD, Attempt, Message
 from webhooks.target import Answer
 
 _unsynchronised = {"synchronize_session": False}
@@ -100,7 +100,7 @@ def _record_failures(
             .where(
                 table.c.endpoint_id == endpoint_id,
                 table.c.person_id == bindparam("person"),
-                table.c.state == WAITING,
+                table.c.state == WAITING_WORD,
                 table.c.sequence > bindparam("after"),
                 table.c.due_at < bindparam("due"),
             )
@@ -122,7 +122,7 @@ def _let_through(session: Session, endpoint_id: int, results: Sequence[Result], 
             .where(
                 Message.endpoint_id == endpoint_id,
                 Message.person_id.in_(part),
-                Message.state == WAITING,
+                Message.state == WAITING_WORD,
                 Message.due_at > now,
                 Message.tries == Message.tries_before,
             )

@@ -1,13 +1,14 @@
-"""What a kind of endpoint implements: how an endpoint is checked, and how one message is sent to it.
+"""What a kind of endpoint implements: how an endpoint is checked, and how a message is sent to it.
 
 A kind is an addon whose manifest names its class under `target`. Delivery, order, retries and records are not its
-business: it sends once and says how that went.
+business: it sends once and says how that went. A kind may also take chunks of messages (`TakesChunks`), and say what
+the receiver holds (`ReadsBack`). webhooks/conformance.py has the tests that every kind passes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from plugin.errors import DeliveryError
 from plugin.installation import Installation
@@ -26,19 +27,24 @@ SERVER_ERROR = "server_error"
 TOO_LARGE = "too_large"
 LOST = "lost"
 BROKEN = "broken"
+UNWRITABLE = "unwritable"
 OUTCOMES = (
     DELIVERED, TIMEOUT, UNREACHABLE, REFUSED_ADDRESS, REDIRECT, REJECTED, THROTTLED, GONE, SERVER_ERROR, TOO_LARGE,
-    LOST, BROKEN,
+    LOST, BROKEN, UNWRITABLE,
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Destination:
-    """An endpoint as its target sees it: with its secret in clear, which a repr leaves out."""
+    """An endpoint as its target sees it: with its secret in clear, which a repr leaves out.
+
+    `also` are further keys that sign beside the secret: that of another scheme, and for a day what was rotated away.
+    """
 
     name: str
     url: str
     secret: str | None = field(repr=False)
+    also: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,17 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Answer:
-    """How one attempt went. `reason` is for a person; `excerpt` is the beginning of what the endpoint answered."""
+    """How one attempt went. `reason` is for a person; `excerpt` is the beginning of what the endpoint answered.
+
+    With `final` a failure is given up at once: another attempt would fail for the same reason.
+    """
 
     outcome: str
     reason: str
     status: int | None = None
     excerpt: str | None = None
     retry_after: timedelta | None = None
+    final: bool = False
 
 
 class Target(Protocol):
@@ -77,6 +87,42 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Give the connections back."""
+
+
+@runtime_checkable
+class TakesChunks(Protocol):
+    """A target that takes several messages at once, each about another person; used by one thread at a time."""
+
+    chunk: int  # how many it takes at most
+
+    def send_chunk(self, parcels: Sequence[Parcel], now: datetime) -> Sequence[Answer]:
+        """Send `parcels` once and say of each, in their order, how that went. What one of them does, others do not feel."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the receiver holds of one subject: the sequence of the message that it last took in, and the state.
+
+    `data` is as much of the message's data as the receiver keeps, each field as it was sent; `digest` stands in its place
+    (`webhooks.digests.digest_of`). Neither says only that it is there. `type` is that of the message.
+    """
+
+    subject: str
+    sequence: int
+    data: Mapping[str, Any] | None = field(default=None, repr=False)
+    digest: str | None = None
+    type: str | None = None
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A target that can say what the receiver holds."""
+
+    def held(self, now: datetime) -> Iterator[Sequence[Held]]:
+        """Everything that the receiver holds, in pages of bounded size; of a subject named twice the highest sequence counts.
+
+        Raises DeliveryError, with what to do, when the receiver cannot be asked or does not answer as it should.
+        """
 
 
 def kinds(installation: Installation) -> Mapping[str, type[Target]]:

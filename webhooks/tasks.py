@@ -4,6 +4,7 @@ import logging
 from random import SystemRandom
 
 from plugin.installation import Installation
+from webhooks import inbound_work
 from webhooks.delivery import Courier, Tally, deliver_due
 from webhooks.fanout import fan_out
 from webhooks.target import kinds
@@ -35,4 +36,11 @@ def deliver(installation: Installation, _argument: str | None) -> None:
         )  # fmt: skip
 
 
-TASKS = {"webhooks.deliver": deliver}
+def work_on_inbound(installation: Installation, _argument: str | None) -> None:
+    """The task webhooks.inbound."""
+    tally = inbound_work.work(installation)
+    if tally != inbound_work.Tally():
+        log.info("Inbound events: %d applied, %d held, %d to be tried again", tally.done, tally.held, tally.failed)
+
+
+TASKS = {"webhooks.deliver": deliver, "webhooks.inbound": work_on_inbound}

@@ -5,7 +5,7 @@ import re
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from webhooks import target
+from webhooks import endpoints, keys, target
 from webhooks.models import DEAD, DELIVERED, SKIPPED, WAITING
 
 STATES = {
@@ -15,6 +15,24 @@ STATES = {
     SKIPPED: _("overtaken"),
 }
 BADGES = {WAITING: "badge-warn", DELIVERED: "badge-ok", DEAD: "badge-bad", SKIPPED: "badge-mute"}
+
+ENDPOINT_STATES = {
+    endpoints.IN_USE: _("in use"),
+    endpoints.FAILING: _("failing"),
+    endpoints.PAUSED: _("asked to wait"),
+    endpoints.DISABLED: _("disabled"),
+}
+ENDPOINT_BADGES = {
+    endpoints.IN_USE: "badge-ok",
+    endpoints.FAILING: "badge-warn",
+    endpoints.PAUSED: "badge-warn",
+    endpoints.DISABLED: "badge-bad",
+}
+SCHEMES = {
+    keys.V1: _("a shared secret (v1)"),
+    keys.V1A: _("a key pair (v1a)"),
+    keys.BOTH: _("both (v1 and v1a)"),
+}
 
 OUTCOMES = {
     target.DELIVERED: _("accepted"),
@@ -29,6 +47,7 @@ OUTCOMES = {
     target.TOO_LARGE: _("too large"),
     target.LOST: _("outcome unknown"),
     target.BROKEN: _("failed inside CertBridge"),
+    target.UNWRITABLE: _("could not be written"),
 }
 
 # The types of events, as people say them.
@@ -67,6 +86,22 @@ REASONS = [
     _("Its body would be larger than 20,000 bytes, which nobody has to accept."),
     _("Sending it broke inside CertBridge; the log says where."),
     _("The person has been erased; only that is told."),
+    _("The file stands in the folder."),
+    _("The folder is not there."),
+    _("The folder may not be written to."),
+    _("The folder can only be read."),
+    _("The disk is full."),
+    _("Its body is not JSON, which a file could hold."),
+    _("Nothing but failures came back for too long."),
+    _("The endpoint's certificate is not valid yet; check the clocks."),
+    _("The endpoint's certificate has expired."),
+    _("The endpoint's certificate is signed by itself; name it, or the authority behind it, as ca_file."),
+    _("The endpoint's certificate comes from an authority that is not trusted; name that as ca_file."),
+    _("The endpoint's certificate has been revoked."),
+    _("The endpoint's certificate is for another name than the endpoint's address has."),
+    _("The endpoint's certificate cannot be verified."),
+    _("The endpoint asks for a client certificate, and did not get one that it accepts."),
+    _("The endpoint cut the encrypted connection; if it asks for a client certificate, it got none that it accepts."),
 ]
 
 

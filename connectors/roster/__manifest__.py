@@ -1,7 +1,7 @@
 {
     "name": "Roster file",
     "version": "0.1.0",
-    "summary": "The organisation's employees from a CSV file",
+    "summary": "Employees, departments, positions, grades, managers and leavers from CSV and XLSX files",
     "author": "The CertBridge developers",
     "license": "Apache-2.0",
     "category": "Pull",

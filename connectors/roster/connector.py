@@ -1,153 +1,169 @@
-"""The roster connector: one CSV file with a line per employee.
+"""The roster connector: files with a row for each employee, department, position, grade, manager or leaver.
 
-Columns: employee_number, name, email, department, position, grade, manager (an employee number), joined, left
-(days as 2026-11-23), tags (separated by semicolons; where the column stands, it decides which tags people have). The first
-two must be there; other columns are passed over. The file is read as UTF-8, with
-or without a byte order mark.
+What the files may look like stands in docs/roster.md. A file is read to its end and checked as a whole before any of it
+is stored. The same file again, with nobody changed meanwhile, is recognised by its digest and not compared.
 """
 
-import csv
-from collections import Counter
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import date
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from connectors import parse
-from connectors.records import EmployeeRecord
+from sqlalchemy.orm import Session
+
+from connectors.records import EmployeeRecord, LeaverRecord, ManagerRecord, Record, UnitRecord
+from connectors.roster import files
+from connectors.roster.checks import Whole
+from connectors.roster.fields import EMPLOYEES, KINDS, Kind
+from connectors.roster.planning import Plan, faults_in_words, make_plan
+from connectors.roster.reading import Line, digest_of, read_file
+from connectors.roster.rows import record_of
+from connectors.roster.settings import RosterSettings
 from connectors.streams import Connector, Cursor, Finding, Page, Raw, Stream, pass_number
-from plugin import tags
-from plugin.errors import RecordRefusedError, RefusedError, SourceRefusedError
-from plugin.people import Employee
-from plugin.settings import Settings, StrictModel
+from plugin.errors import RecordRefusedError, RefusedInWordsError, SourceRefusedError
+from plugin.settings import Settings
 
-PAGE = 2000
-REQUIRED = ("employee_number", "name")
+PAGE = 5_000
+VERSION = "1"  # of how files are read: a new one has the next pull compare everything
+ORDER = ("departments", "positions", "grades", "employees", "managers", "leavers")
+RECORDS: Mapping[str, tuple[type, ...]] = {
+    "employees": (EmployeeRecord, LeaverRecord),
+    "managers": (ManagerRecord,),
+    "leavers": (LeaverRecord,),
+}
+
+__all__ = ["RosterConnector", "RosterSettings"]
 
 
-class RosterSettings(StrictModel):
-    """The connector's own keys."""
+class Rows(Stream):
+    """The rows of one file. One that cannot be used waits in quarantine with its line, its column and the reason."""
 
-    path: Path
+    records: ClassVar[tuple[type, ...]] = (UnitRecord,)
 
-
-class Employees(Stream):
-    """The lines of the file; a number that stands in it twice is nobody's, so both lines wait in quarantine."""
-
-    name = "employees"
-    records = (EmployeeRecord,)
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, connector: "RosterConnector", kind: Kind, path: Path) -> None:
+        self.name = kind.name  # type: ignore[misc]  # a class for each kind would say no more
+        self.records = RECORDS.get(kind.name, (UnitRecord,))  # type: ignore[misc]
+        self._connector = connector
+        self._kind = kind
         self._path = path
 
     def pull(self, cursor: Cursor | None) -> Iterator[Page]:
-        """The file in pages of 2,000 lines; the cursor is (pass, lines read)."""
+        """The file in pages of 5,000 rows; the cursor is (pass, rows read, what the file was known by).
+
+        A file that changed while it was read is begun anew. Raises SourceRefusedError for a file that cannot be used as a
+        whole, and for one that is held.
+        """
         number = pass_number(cursor)
-        start = int(cursor[1]) if cursor and len(cursor) > 1 else 0
-        counts = Counter(line["employee_number"] for line in self._lines())
-        done = start
-        rest = islice(self._lines(), start, None)
+        done = int(cursor[1]) if cursor and len(cursor) > 2 else 0
+        try:
+            digest = self._connector.digest(self._kind)
+            if cursor and len(cursor) > 1 and cursor[2:] != (digest,):
+                number, done = number + 1, 0
+            if not done and self._connector.is_as_read(self._kind, digest):
+                return
+            with closing(self._connector.plan(self._kind, self._path, digest)) as plan:
+                yield from self._pages(plan, number, done, digest)
+        except RefusedInWordsError as refused:
+            raise SourceRefusedError(str(refused)) from None
+
+    def _pages(self, plan: Plan, number: int, done: int, digest: str) -> Iterator[Page]:
+        rest = plan.lines(done)
         while page := list(islice(rest, PAGE)):
             done += len(page)
-            yield Page((number, done), [self._raw(line, counts) for line in page])
-        yield Page((number + 1,), ends_pass=True)
+            yield Page((number, done, digest), [self._raw(plan, line) for line in page])
+        ends = [Raw(f"absent:{each}", {"absent": each}) for each in plan.ends]
+        for start in range(0, len(ends), PAGE):
+            done += PAGE
+            yield Page((number, done, digest), ends[start : start + PAGE])
+        then = partial(self._connector.read_whole, self._kind, self._path.name, digest)
+        yield Page((number + 1,), ends_pass=True, then=then)
 
-    def parse(self, raw: Mapping[str, Any]) -> EmployeeRecord:
-        """An employee; refused with the line's number, the field and the reason."""
-        try:
-            return EmployeeRecord(self._employee(raw))
-        except RecordRefusedError as error:
-            raise RecordRefusedError(f"Line {raw.get('line')} of {self._path.name}: {error}") from None
+    def _raw(self, plan: Plan, line: Line) -> Raw:
+        value: dict[str, Any] = {**line.said, "line": line.line}
+        key = line.said.get(self._kind.key, "")
+        if line.faults:
+            value["refused"] = f"Line {line.line} of {self._path.name}, {faults_in_words(plan.reading, line)}"
+            if any(fault.field in ("", self._kind.key) for fault in line.faults):
+                key = ""  # a row with a number of its own is known by it; others by where they stand
+        kind = "employee" if self._kind.key == "employee_number" else self._kind.key
+        return Raw(f"{kind}:{key}" if key else f"line:{line.line}", value)
 
-    def _employee(self, raw: Mapping[str, Any]) -> Employee:
-        number = parse.text(raw, "employee_number", 100)
-        if number is None:
-            raise RecordRefusedError("The field 'employee_number' is empty.")
-        if raw.get("same_number", 1) > 1:
-            raise RecordRefusedError(
-                f"The employee number {number} stands in the file {raw['same_number']} times; which line is right cannot be "
-                "guessed. Correct the file."
-            )
-        name = parse.text(raw, "name", 300)
-        if name is None:
-            raise RecordRefusedError("The field 'name' is empty.")
-        joined, left = parse.day(raw, "joined"), parse.day(raw, "left")
-        if joined and left and left < joined:
-            raise RecordRefusedError(f"They left on {left}, before they joined on {joined}.")
-        manager = parse.text(raw, "manager", 100)
-        if manager == number:
-            raise RecordRefusedError("They are their own manager.")
-        return Employee(
-            employee_number=number,
-            name=name,
-            email=parse.text(raw, "email", 320),
-            department=parse.text(raw, "department", 200),
-            position=parse.text(raw, "position", 200),
-            grade=parse.text(raw, "grade", 200),
-            manager=manager,
-            joined_on=joined,
-            left_on=left,
-            tags=_tags(raw) if "tags" in raw else None,
-        )
-
-    def _raw(self, line: Mapping[str, Any], counts: Mapping[str, int]) -> Raw:
-        number = line["employee_number"]
-        same = counts[number] if number else 1
-        # A line with a number of its own is known by it; others by where they stand.
-        name = f"employee:{number}" if number and same == 1 else f"line:{line['line']}"
-        return Raw(name, {**line, "same_number": same})
-
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        """The file's lines by column, each with the number of the line that it ends on."""
-        try:
-            with self._path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file, restkey="surplus", restval="")
-                missing = [column for column in REQUIRED if column not in (reader.fieldnames or [])]
-                if missing:
-                    raise SourceRefusedError(
-                        f"{self._path} has no column {missing[0]!r} in its first line; add it, or export the file anew."
-                    )
-                for line in reader:
-                    columns = {name: value.strip() for name, value in line.items() if name != "surplus"}
-                    yield {**columns, "line": reader.line_num}
-        except OSError as error:
-            raise SourceRefusedError(
-                f"The roster {self._path} cannot be read ({error.strerror}); check the source's path."
-            ) from None
-        except UnicodeDecodeError:
-            raise SourceRefusedError(
-                f"The roster {self._path} is not UTF-8; save it as 'CSV UTF-8' and pull again."
-            ) from None
-        except csv.Error as error:
-            raise SourceRefusedError(f"The roster {self._path} is not CSV: {error}.") from None
-
-
-def _tags(raw: Mapping[str, Any]) -> frozenset[str]:
-    """The tags in a cell. Raises RecordRefusedError for one that cannot be used."""
-    texts = (text for text in tags.SEPARATORS.split(parse.text(raw, "tags", 2000) or "") if text.strip())
-    try:
-        return frozenset(tags.checked(text) for text in texts)
-    except RefusedError as error:
-        raise RecordRefusedError(f"The field 'tags': {error}") from None
+    def parse(self, raw: Mapping[str, Any]) -> Record:
+        """The record; refused with the line's number, the column and the reason."""
+        if "refused" in raw:
+            raise RecordRefusedError(raw["refused"])
+        if "absent" in raw:
+            return LeaverRecord(raw["absent"], None)
+        return record_of(self._kind, raw)
 
 
 class RosterConnector(Connector):
-    """A roster file as the authority for people."""
+    """Files as the authority for people and the organisation."""
 
     settings_model = RosterSettings
 
     def __init__(self, source: str, settings: RosterSettings, home: Settings) -> None:
         super().__init__(source)
-        self._path = home.folder / settings.path
+        self.settings = settings
+        self.folder = home.folder
 
     def streams(self) -> Sequence[Stream]:
-        """The employees."""
-        return [Employees(self._path)]
+        """One for each file that is configured: the organisation's units before the employees."""
+        paths = [(KINDS[name], self.settings.path_of(name)) for name in ORDER]
+        return [Rows(self, kind, self.folder / path) for kind, path in paths if path is not None]
 
     def check(self) -> list[Finding]:
-        """Whether the file is there and has the columns."""
-        try:
-            next(Employees(self._path)._lines(), None)
-        except SourceRefusedError as error:
-            return [Finding("error", str(error), "no people are read", str(error))]
-        return []
+        """Whether the files are there, can be read, and have the columns."""
+        findings = []
+        for name in ORDER:
+            path = self.settings.path_of(name)
+            if path is None:
+                continue
+            try:
+                read_file(self.folder / path, KINDS[name], self.settings, Whole(KINDS[name].key).seen).close()
+            except RefusedInWordsError as refused:
+                breaks = "no people are read" if name == "employees" else f"no {name} are read"
+                findings.append(Finding("error", str(refused), breaks, str(refused)))
+        return findings
+
+    def digest(self, kind: Kind) -> str:
+        """What tells whether a file, those that are read beside it, and how they are read are as they were."""
+        paths = [self.settings.path_of(kind.name)]
+        if kind is EMPLOYEES:
+            paths += [self.settings.managers, self.settings.leavers]
+        whole = hashlib.sha256(f"{VERSION} {self.settings!r}".encode())
+        for path in paths:
+            if path is not None:
+                whole.update(digest_of(self.folder / path, self.settings.largest_mb).encode())
+        return whole.hexdigest()
+
+    def plan(self, kind: Kind, path: Path, digest: str) -> Plan:
+        """The file, read and looked at; the caller closes it. Raises HeldError for one that would end too many."""
+        if self.occasion is None:
+            return make_plan(None, path, kind, self.settings, self.folder, date.min)
+        with self.occasion.store.read() as session:
+            plan = make_plan(session, path, kind, self.settings, self.folder, self.occasion.today)
+            passes = not plan.is_too_much or files.is_confirmed(session, self.source, kind.name, plan.reading.digest)
+        if passes:
+            return plan
+        plan.close()
+        if not self.occasion.dry:
+            with self.occasion.store.write() as session:
+                files.hold(session, self.source, kind.name, plan, self.occasion.now)
+        raise plan.held()
+
+    def is_as_read(self, kind: Kind, digest: str) -> bool:
+        """Whether the file was read to its end as it is, and the people are as they were then."""
+        if self.occasion is None or self.occasion.full:
+            return False
+        with self.occasion.store.read() as session:
+            return files.is_read(session, self.source, kind.name, digest)
+
+    def read_whole(self, kind: Kind, name: str, digest: str, session: Session) -> None:
+        """Note that the file was read to its end; in the transaction that stores the end of it."""
+        if self.occasion is not None:
+            files.note_read(session, self.source, kind.name, name, digest, self.occasion.now)

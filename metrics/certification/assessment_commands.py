@@ -1,6 +1,5 @@
 """`certbridge assessment`: what assessors enter, from the command line."""
 
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,20 +12,17 @@ from sqlalchemy.orm import Session
 from metrics.certification import assessments
 from metrics.certification.acting import By, by_command
 from metrics.certification.assessment_entries import STATES, Entry
-from metrics.certification.assessment_import import Outcome, import_assessments
+from metrics.certification.assessment_import import import_assessments
 from metrics.certification.assessment_models import Assessment
 from metrics.certification.certificates import Upload
 from metrics.settings import MetricsSettings
 from plugin.cli import Context, actor, pass_context
 from plugin.errors import RefusedError
+from plugin.import_commands import import_and_report, imports_file
 from plugin.models import Person
 from plugin.moments import in_zone_iso, parse_moment
 
 SUCCESS: dict[str, bool | None] = {"yes": True, "no": False, "unknown": None}
-
-
-class _OnlyTriedError(Exception):
-    """Ends the transaction of a dry run, so that nothing of it stays."""
 
 
 @click.group()
@@ -164,10 +160,8 @@ def list_entries(context: Context, employee: str | None, state: str | None, form
 
 
 @assessment.command("import")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--dry-run", is_flag=True, help="Say what would be accepted and refused; store nothing.")
+@imports_file
 @_BY
-@_FORMAT
 @pass_context
 def import_entries(context: Context, file: Path, dry_run: bool, login: str, form: str) -> None:
     """Record many entries from FILE (CSV or XLSX: employee_number, assessment, achieved_at, success, note and more).
@@ -175,28 +169,14 @@ def import_entries(context: Context, file: Path, dry_run: bool, login: str, form
     Exit status 3 when a row was refused; the others are stored all the same.
     """
     home = context.installation
-    outcome = Outcome()
-    try:
-        with home.store.write() as session:
-            zone = home.settings.organisation.zone
-            outcome = import_assessments(session, file, zone, _by(session, login), home.clock())
-            if dry_run:
-                raise _OnlyTriedError
-    except _OnlyTriedError:
-        pass
-    if not dry_run:
-        home.wake("people_touched")
-    if form == "json":
-        refused = [{"line": line, "reason": reason} for line, reason in outcome.refused]
-        context.say_json({"accepted": outcome.accepted, "known": outcome.known, "refused": refused, "dry_run": dry_run})
-    else:
-        verb = "would be accepted" if dry_run else "accepted"
-        context.say(
-            f"{file.name}: {outcome.accepted} {verb}, {outcome.known} known already, {len(outcome.refused)} refused"
-        )
-        for line, reason in outcome.refused:
-            context.say(f"  line {line}: {reason}")
-    sys.exit(3 if outcome.refused else 0)
+    zone = home.settings.organisation.zone
+    import_and_report(
+        context,
+        file,
+        lambda session, path: import_assessments(session, path, zone, _by(session, login), home.clock()),
+        dry_run=dry_run,
+        form=form,
+    )
 
 
 def _by(session: Session, login: str) -> By:

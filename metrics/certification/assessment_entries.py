@@ -94,23 +94,23 @@ def check(
     if by is not None:
         check_not_oneself(row, by)
     if not row.assessment:
-        raise RefusedInWordsError(refusals.NO_CODE)
+        raise RefusedInWordsError(refusals.NO_CODE, column="assessment")
     for name, most in LENGTHS.items():
         if len(getattr(row, name) or "") > most:
-            raise RefusedInWordsError(refusals.TOO_LONG, what=name, most=most)
+            raise RefusedInWordsError(refusals.TOO_LONG, column=name, what=name, most=most)
     if row.assessment not in others.codes:
         listed = ", ".join(sorted(others.codes)) or "–"
-        raise RefusedInWordsError(refusals.UNKNOWN_CODE, code=row.assessment, known=listed)
+        raise RefusedInWordsError(refusals.UNKNOWN_CODE, column="assessment", code=row.assessment, known=listed)
     if row.achieved_at > now:
-        raise RefusedInWordsError(refusals.IN_THE_FUTURE)
+        raise RefusedInWordsError(refusals.IN_THE_FUTURE, column="achieved_at")
     if row.issuer is None and (row.number is not None or row.expires_at is not None):
-        raise RefusedInWordsError(refusals.NEEDS_ISSUER)
+        raise RefusedInWordsError(refusals.NEEDS_ISSUER, column="issuer")
     if row.expires_at is not None and row.expires_at <= row.achieved_at:
-        raise RefusedInWordsError(refusals.EXPIRES_TOO_EARLY)
+        raise RefusedInWordsError(refusals.EXPIRES_TOO_EARLY, column="expires_at")
     if row.expires_at is not None and row.expires_at <= now and row.expires_at != ended:
-        raise RefusedInWordsError(refusals.HAS_EXPIRED)
+        raise RefusedInWordsError(refusals.HAS_EXPIRED, column="expires_at")
     if not row.note and not has_file:
-        raise RefusedInWordsError(refusals.NEEDS_PROOF)
+        raise RefusedInWordsError(refusals.NEEDS_PROOF, column="note")
     other = others.entries.get((row.person_id, row.assessment, row.achieved_at))
     if other is not None:
         raise RefusedInWordsError(refusals.WAITS if other.state == HANDED_IN else refusals.ENTERED, id=other.id)
@@ -119,7 +119,7 @@ def check(
 def check_not_oneself(row: Assessment, by: By) -> None:
     """Refuse an assessor who is the person. Raises RefusedInWordsError."""
     if by.person_id is not None and by.person_id == row.person_id:
-        raise RefusedInWordsError(refusals.ONESELF)
+        raise RefusedInWordsError(refusals.ONESELF, column="employee_number")
 
 
 def made(person_id: int, entry: Entry, by: By, now: datetime) -> Assessment:

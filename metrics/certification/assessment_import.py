@@ -5,7 +5,6 @@ over. A date alone is its midnight on the organisation's wall clock. `success` i
 say); a file without that column says that all were passed. The same row again changes nothing.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,12 +13,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from metrics.certification import assessment_entries as entries
+from metrics.certification import record_refusals as why
 from metrics.certification.acting import By
 from metrics.certification.assessment_entries import COLUMNS, HANDED_IN, Entry, Known
 from metrics.certification.assessment_models import Assessment
 from metrics.certification.refusals import NO_EMPLOYEE, RefusedInWordsError
 from plugin.audit import record_act
 from plugin.events import lock_people
+from plugin.imports import KNOWN, NEW, Outcome, check_row, read_cell
 from plugin.models import Person
 from plugin.moments import parse_moment
 from plugin.spreadsheets import Row, read_sheet
@@ -29,15 +30,6 @@ REQUIRED = ("employee_number", "assessment", "achieved_at")
 SUCCESS = {"true": True, "1": True, "false": False, "0": False, "": None}
 
 
-@dataclass
-class Outcome:
-    """What importing a file did: how many entries are new and known already, and the refused lines with the reason."""
-
-    accepted: int = 0
-    known: int = 0
-    refused: list[tuple[int, str]] = field(default_factory=list)
-
-
 def import_assessments(session: Session, path: Path, zone: ZoneInfo, by: By, now: datetime) -> Outcome:
     """Record the entries in the file; their persons are derived next. Raises RefusedError for a file that cannot be used."""
     outcome = Outcome()
@@ -45,8 +37,8 @@ def import_assessments(session: Session, path: Path, zone: ZoneInfo, by: By, now
     for row in read_sheet(path, REQUIRED).rows:
         try:
             wanted.append((row, _entry(row, zone)))
-        except ValueError as error:
-            outcome.refused.append((row.line, str(error)))
+        except RefusedInWordsError as refused:
+            outcome.refuse(row.line, refused)
     persons = _persons(session, {row.cells["employee_number"] for row, _ in wanted})
     lock_people(session, list(persons.values()))
     known = entries.known(session, persons.values())
@@ -54,37 +46,33 @@ def import_assessments(session: Session, path: Path, zone: ZoneInfo, by: By, now
     for row, entry in wanted:
         number = row.cells["employee_number"]
         if number not in persons:
-            outcome.refused.append((row.line, NO_EMPLOYEE % {"number": number}))
+            outcome.refuse(row.line, RefusedInWordsError(NO_EMPLOYEE, column="employee_number", number=number))
             continue
         made = entries.made(persons[number], entry, by, now)
         if _says_the_same(known, made):
-            outcome.known += 1
+            outcome.took(row.line, KNOWN, _in_short(row))
             continue
         try:
             entries.check(made, by, known, now)
-        except RefusedInWordsError as error:
-            outcome.refused.append((row.line, str(error)))
+        except RefusedInWordsError as refused:
+            outcome.refuse(row.line, refused)
             continue
         known.entries[made.person_id, made.assessment, made.achieved_at] = made
         new.append(made)
+        outcome.took(row.line, NEW, _in_short(row))
     entries.record(session, new, now)
-    outcome.accepted = len(new)
-    outcome.refused.sort()
+    outcome.sort()
     after = {"accepted": outcome.accepted, "known": outcome.known, "refused": len(outcome.refused)}
     record_act(session, by.actor, "assessment.import", path.name, now, after={**by.as_said(), **after})
     return outcome
 
 
 def _entry(row: Row, zone: ZoneInfo) -> Entry:
-    """What one row says. Raises ValueError that says what is wrong."""
-    if row.fault:
-        raise ValueError(row.fault)
-    for name in REQUIRED:
-        if not row.cells[name]:
-            raise ValueError(f"{name} is empty")
+    """What one row says. Raises RefusedInWordsError that says what is wrong."""
+    check_row(row, REQUIRED)
     success = row.cells.get("success", "true").lower()
     if success not in SUCCESS:
-        raise ValueError(f"success {row.cells['success']!r} is neither true nor false nor empty")
+        raise RefusedInWordsError(why.NO_TRUTH, field="success", text=row.cells["success"][:60])
     return Entry(
         assessment=row.cells["assessment"],
         achieved_at=_moment(row, "achieved_at", zone),
@@ -97,10 +85,12 @@ def _entry(row: Row, zone: ZoneInfo) -> Entry:
 
 
 def _moment(row: Row, column: str, zone: ZoneInfo) -> datetime:
-    try:
-        return parse_moment(row.cells[column], zone)
-    except ValueError as error:
-        raise ValueError(f"{column}: {error}") from None
+    return read_cell(row, column, why.NOT_A_MOMENT, lambda text: parse_moment(text, zone))
+
+
+def _in_short(row: Row) -> str:
+    said = ("employee_number", "assessment", "achieved_at", "success", "issuer")
+    return ", ".join(row.cells[name] for name in said if row.cells.get(name))
 
 
 def _says_the_same(known: Known, made: Assessment) -> bool:

@@ -31,6 +31,7 @@ from metrics.certification.assessment_entries import (
     record,
     said,
 )
+from metrics.certification.assessment_mails import tell_assessors, tell_employee
 from metrics.certification.assessment_models import Assessment
 from metrics.certification.certificates import Upload
 from metrics.certification.refusals import NotThereError, RefusedInWordsError
@@ -69,6 +70,7 @@ def hand_in(session: Session, entry: Entry, upload: Upload | None, by: By, now: 
     session.add(row)
     session.flush()
     act(session, "assessment.hand_in", row, by, now)
+    tell_assessors(session, row)
     return row
 
 
@@ -82,6 +84,7 @@ def approve(session: Session, entry_id: int, by: By, now: datetime, reason: str 
     row.decided_at, row.decision = now, reason.strip() or None
     record(session, [row], now)
     act(session, "assessment.approve", row, by, now, reason=reason, before={"state": HANDED_IN})
+    tell_employee(session, row)
     return row
 
 
@@ -93,6 +96,7 @@ def decline(session: Session, entry_id: int, reason: str, by: By, now: datetime)
     row.state, row.decided_by, row.decided_name, row.decided_role = DECLINED, by.login, by.name or by.login, by.role
     row.decided_at, row.decision = now, reason.strip()
     act(session, "assessment.decline", row, by, now, reason=reason, before={"state": HANDED_IN})
+    tell_employee(session, row)
     return row
 
 

@@ -10,12 +10,12 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from connectors.models import Course, Enrolment, Evidence, Identity
-from metrics.certification import decisions, promotion, requirements
+from metrics.certification import decisions, duties, promotion
 from metrics.certification.chain import Award, Rulebook, held
 from metrics.certification.criteria import Held
+from metrics.certification.duties import Duty
 from metrics.certification.evidence import Piece
 from metrics.certification.models import Decision
-from metrics.certification.requirements import Duty
 from metrics.certification.rules import objects_of
 from metrics.certification.status import Standing
 from plugin.models import Person
@@ -127,8 +127,8 @@ def _load(
     for (person_id, code), rows in decisions.of_people(session, list(cases)).items():
         cases[person_id].decided[code] = rows
     today = now.astimezone(zone).date()
-    for person_id, duties in requirements.duties(session, list(cases), today, zone).items():
-        for duty in duties:
+    for person_id, owed in duties.duties(session, list(cases), today, zone, known_at=now).items():
+        for duty in owed:
             cases[person_id].duties.setdefault(duty.certification, []).append(duty)
     for person_id, codes in promotion.asked_for(session, list(cases)).items():
         cases[person_id].wanted |= codes & books.keys()

@@ -93,6 +93,7 @@ class Rulebook:
         self._dates: dict[tuple[int, datetime], Dates] = {}
         self.regraded = tuple(applied)
         self.versions = tuple(versions)
+        self.only = versions[0] if len(versions) == 1 else None
         self.by_version = {rule.version: rule for rule in [*everything, *versions]}
         self.retired = self.by_version.keys() - {rule.version for rule in versions}
         deciding = {rule.effective_from or date.min: rule for rule in versions}  # of one day's versions the newest
@@ -350,10 +351,10 @@ def _earned(
 
 def search_after(book: Rulebook, current: Award, spent: AbstractSet[int], until: datetime) -> Search | None:
     """What may count for the award that follows on `current`: unused, from W and its achievement on. None: none follows."""
-    window_opens = book.dates(current).window_opens
+    window_opens, achieved_at = book.dates(current).window_opens, current.achieved_at
     if window_opens is None:
         return None
-    return Search(until, max(window_opens, current.achieved_at), spent, after=current.achieved_at)
+    return Search(until, window_opens if window_opens > achieved_at else achieved_at, spent, achieved_at)
 
 
 def to_earn(rule: Rule) -> tuple[Section, ...]:
@@ -379,10 +380,9 @@ def _decided(
     standing: tuple[Award, ...],
 ) -> tuple[Rule, Met] | None:
     """The first moment at which one of the sections is satisfied under the version that decides then."""
-    if len(book.versions) == 1:
-        only = book.versions[0]
-        met = _first_met(facts, sections(only), search)
-        return (only, met) if met is not None else None
+    if book.only is not None:
+        met = _first_met(facts, sections(book.only), search)
+        return (book.only, met) if met is not None else None
     stands = [award for award in standing if award.rule_version not in book.retired]
     for version, begins in dict.fromkeys(_granted_under(book, award) for award in stands):
         rule = book.by_version[version]
@@ -398,8 +398,12 @@ def _decided(
 
 
 def _first_met(facts: Facts, sections: tuple[Section, ...], search: Search) -> Met | None:
-    met = [found for section in sections if (found := facts.satisfied(section, search)) is not None]
-    return min(met, key=lambda found: found.at, default=None)
+    first: Met | None = None
+    for section in sections:
+        met = facts.satisfied(section, search)
+        if met is not None and (first is None or met.at < first.at):
+            first = met
+    return first
 
 
 def _granted_under(book: Rulebook, award: Award) -> tuple[int, datetime | None]:
@@ -673,10 +677,11 @@ def _by_arrival(row: tuple[Piece, list[int], Span]) -> tuple[datetime, int]:
 
 def _span(piece: Piece, as_of: datetime) -> Span | None:
     """From when until when the piece counts, as far as it is known at `as_of`; None for not at all."""
-    begins = max(piece.achieved_at, piece.recorded_at)
-    if begins > as_of or (piece.voided_at is not None and piece.voided_at <= begins):
+    begins = piece.achieved_at if piece.achieved_at > piece.recorded_at else piece.recorded_at
+    ends = piece.voided_at
+    if begins > as_of or (ends is not None and ends <= begins):
         return None
-    return begins, piece.voided_at if piece.voided_at is not None and piece.voided_at <= as_of else None
+    return begins, ends if ends is not None and ends <= as_of else None
 
 
 def _all_but_knowledge(piece: Piece) -> tuple[object, ...]:

@@ -4,13 +4,13 @@ An award that is in the store and, by what arrived since with an earlier date of
 its history says so, with nothing after it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from metrics.certification import decisions
@@ -21,7 +21,7 @@ from metrics.certification.models import AwardChange, Holding
 from metrics.certification.status import Standing, Status
 from plugin.events import EventDraft
 from plugin.moments import Duration, in_zone_iso, subtract
-from plugin.store import chunks, insert_rows, upsert
+from plugin.store import among, chunks, insert_rows, upsert
 from plugin.ulids import ulids
 
 # What an award says, in the order in which it is written down.
@@ -30,7 +30,7 @@ NEW_AWARD = ("id", "person_id", "certification", "number", *AWARD, "recorded_at"
 CHANGE = ("at", "person_id", "certification", "award_id", "change", "reason", "before", "after")
 HOLDING = (
     "person_id", "certification", "status", "since", "achieved_at", "valid_from", "valid_until", "award_id", "rule_version",
-    "required", "next_change_at",
+    "required", "next_change_at", "inputs", "derived_at",
 )  # fmt: skip
 
 REGRADED = "regraded"  # the reason of what became of awards when a newer version of the rule was applied to them
@@ -65,18 +65,27 @@ class Stored:
 
 
 def load_stored(session: Session, person_ids: Sequence[int], now: datetime) -> Stored:
-    """What the store holds about these persons."""
+    """What the store holds about these persons; of awards nothing yet."""
     stored, connection = Stored(), session.connection()
-    awards = select(*(getattr(StoredAward, name) for name in NEW_AWARD))
     holdings = select(*(getattr(Holding, name) for name in HOLDING))
+    ahead = select(StoredAward.person_id, func.max(StoredAward.recorded_at)).group_by(StoredAward.person_id)
     for ids in chunks(person_ids):
-        for row in connection.execute(awards.where(StoredAward.person_id.in_(ids))).all():
-            stored.awards.setdefault((row.person_id, row.certification), {})[row.number] = row
-            if row.recorded_at > now:
-                stored.ahead[row.person_id] = max(row.recorded_at, stored.ahead.get(row.person_id, now))
         for row in connection.execute(holdings.where(Holding.person_id.in_(ids))).all():
             stored.holdings[row.person_id, row.certification] = row
+        later = ahead.where(StoredAward.person_id.in_(ids), StoredAward.recorded_at > now)
+        stored.ahead.update((person_id, moment) for person_id, moment in connection.execute(later))
     return stored
+
+
+def load_awards(session: Session, stored: Stored, everything: Iterable[int], some: Collection[tuple[int, str]]) -> None:
+    """Read the awards of some persons, and of others those of some certifications only, into `stored`."""
+    awards, connection = select(*(getattr(StoredAward, name) for name in NEW_AWARD)), session.connection()
+    wanted = [awards.where(StoredAward.person_id.in_(ids)) for ids in chunks(everything)]
+    if some:
+        wanted.append(awards.where(among(session, (StoredAward.person_id, StoredAward.certification), some)))
+    for query in wanted:
+        for row in connection.execute(query).all():
+            stored.awards.setdefault((row.person_id, row.certification), {})[row.number] = row
 
 
 class Changes:
@@ -97,15 +106,18 @@ class Changes:
         self._new_holdings: list[tuple[Any, ...]] = []
         self._holdings: list[tuple[Any, ...]] = []
 
-    def note(self, case: PersonCase, code: str, stored: Stored, foreseen: datetime | None) -> None:
-        """Compare one certification of one person with the store; `foreseen` is a change beside those of its dates."""
+    def note(self, case: PersonCase, code: str, stored: Stored, foreseen: datetime | None, inputs: int) -> None:
+        """Compare one certification of one person with the store; `foreseen` is a change beside those of its dates.
+
+        `inputs` is the number of what it was derived from.
+        """
         where, key = case.standings[code], (case.person_id, code)
         before = stored.holdings.get(key)
         ids, changes = self._awards(case, code, stored.awards.get(key, {}))
-        holding = self._holding(case, code, where, ids, foreseen)
+        holding = (*self._holding(case, code, where, ids, foreseen), inputs, self.now)
         if before is None:
             self._new_holdings.append(holding)
-        elif tuple(before) != holding:
+        elif changes or tuple(before)[:-1] != holding[:-1]:
             self._holdings.append(holding)
         for type_, reason in _news(where, before, changes, ids):
             self.events.append(self._event(case, code, where, ids, type_, reason))
@@ -176,7 +188,7 @@ class Changes:
     def _holding(
         self, case: PersonCase, code: str, where: Standing, ids: dict[int, str], foreseen: datetime | None
     ) -> tuple[Any, ...]:
-        """The row, in the order of HOLDING."""
+        """The row, in the order of HOLDING, without what it was derived from, and when."""
         duties, award = case.duties.get(code, ()), where.award
         moments = (where.next_change_at, foreseen, *(duty.changes_at for duty in duties))
         return (

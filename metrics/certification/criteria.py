@@ -37,6 +37,9 @@ Interval = tuple[datetime, datetime | None]
 """From when until when another certification is held; None where no end is known."""
 
 
+_NO_HOURS = Decimal(0)
+
+
 class Held(NamedTuple):
     """An interval with the time in which it was known; without `known_from`, since it began."""
 
@@ -284,26 +287,29 @@ class Facts:
         if leaf.kind == "certification":
             return self._held(leaf, view)
         shelf = self.entries[node.number]
+        if not shelf:
+            return None
         first = bisect_left(shelf, (view.since,)) if view.since is not None else 0
         if leaf.newer_than is not None and view.at is not None:
             first = max(first, bisect_left(shelf, _certainly_stale(view.at, leaf.newer_than), key=_achieved))
-        hours, summed = Decimal(0), []
+        until, spent, is_hours = view.until, view.search.spent, leaf.kind == "hours"
+        hours, summed = _NO_HOURS, []
         for index in range(first, len(shelf)):
             entry = shelf[index]
-            if entry.achieved_at > view.until:
+            if entry.achieved_at > until:
                 break
-            if entry.id in view.search.spent or not self._is_newer(entry, leaf, view.at):
+            if entry.id in spent or not (leaf.newer_than is None or self._is_newer(entry, leaf.newer_than, view.at)):
                 continue
-            if leaf.kind != "hours":
-                return Met(entry.achieved_at, (entry,), fresh=True)
+            if not is_hours:
+                return Met(entry.achieved_at, (entry,), True)
             hours += entry.piece.hours or 0
             summed.append(entry)
             if hours >= (leaf.at_least or 0):
                 return Met(entry.achieved_at, tuple(summed), fresh=True)
         return None
 
-    def _is_newer(self, entry: Entry, leaf: Leaf, at: datetime | None) -> bool:
-        return leaf.newer_than is None or at is None or self.later(entry.achieved_at, leaf.newer_than) >= at
+    def _is_newer(self, entry: Entry, newer_than: Duration, at: datetime | None) -> bool:
+        return at is None or self.later(entry.achieved_at, newer_than) >= at
 
     def _held(self, leaf: Leaf, view: _View) -> Met | None:
         """A state is met while it lasts; looked at whenever it may be (`at` None), since its first beginning."""
@@ -333,13 +339,13 @@ class Facts:
         tree = self.criteria.tree(section)
         if not tree.stays_met:
             return self._first_of_many(tree, search)
-        found = self._within(tree, search, tree.within) if tree.within else self._at_once(tree, search)
+        if tree.within:
+            found = self._within(tree, search, tree.within)
+        else:
+            found = self.look(tree.root, _View(search.since, search.until, None, search))
         if found is not None and search.not_before is not None and found.at < search.not_before:
             found = found._replace(at=search.not_before)
         return found if found is not None and found.at <= search.until else None
-
-    def _at_once(self, tree: _Tree, search: Search) -> Met | None:
-        return self.look(tree.root, _View(search.since, search.until, None, search))
 
     def _within(self, tree: _Tree, search: Search, within: Duration) -> Met | None:
         """The first moment at which pieces within the duration do: from each piece on, as if nothing was before it."""

@@ -18,12 +18,13 @@ from sqlalchemy.orm import Session
 from metrics.certification import promotion
 from metrics.certification.cases import PersonCase, load_cases, load_sorted
 from metrics.certification.chain import Rulebook, derive
-from metrics.certification.changes import Changes, Stored, Terms, load_stored
+from metrics.certification.changes import Changes, Stored, Terms, load_awards, load_stored
 from metrics.certification.evidence import Piece
 from metrics.certification.models import Holding
 from metrics.certification.regrades import RULES
 from metrics.certification.rules import load_books, objects_of
 from metrics.certification.status import Status, standing
+from metrics.certification.unchanged import inputs_of, mark_of, to_derive
 from plugin import people
 from plugin.events import append_events, lock_people
 from plugin.schedules import Clock
@@ -80,44 +81,64 @@ def derive_people(
 ) -> int:
     """Derive these persons as of `now` and store what changed; the number of events appended.
 
-    `only` names certifications by person where nothing else about them can have changed. Who was derived later than now
-    already, because the clock was put back since, is derived as of that moment again: what is known is not forgotten.
+    `only` names certifications by person where nothing else about them can have changed; without it, what the store
+    says of the others' inputs is compared. Who was derived later than now already, because the clock was put back since,
+    is derived as of that moment again: what is known is not forgotten.
     """
     lock_people(session, person_ids)
-    books = load_books(session, terms.zone)
-    stored = load_stored(session, person_ids, now)
-    ahead = stored.ahead.items()
-    events = sum(_derive(session, [each], books, stored, moment, terms, only) for each, moment in ahead)
-    others = [each for each in person_ids if each not in stored.ahead]
-    return events + _derive(session, others, books, stored, now, terms, only)
+    batch = _Batch(session, load_books(session, terms.zone), load_stored(session, person_ids, now), terms, only)
+    events = sum(batch.derive([each], moment) for each, moment in batch.stored.ahead.items())
+    return events + batch.derive([each for each in person_ids if each not in batch.stored.ahead], now)
 
 
-def _derive(
-    session: Session,
-    person_ids: Sequence[int],
-    books: dict[str, Rulebook],
-    stored: Stored,
-    now: datetime,
-    terms: Terms,
-    only: Mapping[int, set[str]] | None,
-) -> int:
-    cases = load_sorted(session, person_ids, books, now, terms.zone)
-    changes = Changes(session, now, terms)
-    together = {code: _together(code, books) for code in books} if only is not None else {}
-    for case in cases.values():
-        mine = books
-        if only is not None:
-            wanted = {each for code in only[case.person_id] | case.wanted for each in together.get(code, ())}
-            mine = {code: book for code, book in books.items() if code in wanted}
-        known = {code for code in mine if stored.has(case.person_id, code)}
-        _decide_all(case, mine, now, known)
-        foreseen = _foreseen(case, mine, now, known)
-        for code in case.standings:
-            changes.note(case, code, stored, foreseen.get(code))
-    changes.write()
-    promotion_events = promotion.answer_open(session, cases, books, now, terms.zone)
-    append_events(session, [*changes.events, *promotion_events], now)
-    return len(changes.events) + len(promotion_events)
+class _Batch:
+    """Persons who are derived in one transaction by the same rules."""
+
+    def __init__(
+        self,
+        session: Session,
+        books: dict[str, Rulebook],
+        stored: Stored,
+        terms: Terms,
+        only: Mapping[int, set[str]] | None,
+    ) -> None:
+        self.session = session
+        self.books = books
+        self.stored = stored
+        self.terms = terms
+        self.only = only
+        self.marks = {code: mark_of(book) for code, book in books.items()}
+        self.together = {code: _together(code, books) for code in books}
+
+    def derive(self, person_ids: Sequence[int], now: datetime) -> int:
+        """Derive these of them as of `now` and store what changed; the number of events appended."""
+        cases = load_sorted(self.session, person_ids, self.books, now, self.terms.zone)
+        wanted = {each: self._wanted(case, now) for each, case in cases.items()}
+        whole = [each for each, codes in wanted.items() if len(codes) == len(self.books)]
+        some = [(each, code) for each, codes in wanted.items() if len(codes) < len(self.books) for code in codes]
+        load_awards(self.session, self.stored, whole, some)
+        changes = Changes(self.session, now, self.terms)
+        for case in cases.values():
+            codes = wanted[case.person_id]
+            mine = {code: book for code, book in self.books.items() if code in codes}
+            known = {code for code in mine if self.stored.has(case.person_id, code)}
+            _decide_all(case, mine, now, known)
+            foreseen = _foreseen(case, mine, now, known)
+            for code in case.standings:
+                inputs = inputs_of(case, code, self.marks[code])
+                changes.note(case, code, self.stored, foreseen.get(code), inputs)
+        changes.write()
+        told = promotion.answer_open(self.session, cases, self.books, now, self.terms.zone)
+        append_events(self.session, [*changes.events, *told], now)
+        return len(changes.events) + len(told)
+
+    def _wanted(self, case: PersonCase, now: datetime) -> set[str]:
+        """The certifications of a person that are to be derived, with all that belong together with them."""
+        if self.only is not None:
+            codes = self.only[case.person_id] | case.wanted
+        else:
+            codes = to_derive(case, self.books, self.marks, self.stored.holdings, now)
+        return {each for code in codes for each in self.together.get(code, ())}
 
 
 def _together(code: str, books: Mapping[str, Rulebook]) -> set[str]:
@@ -143,7 +164,7 @@ def decide(case: PersonCase, code: str, book: Rulebook, at: datetime, known: boo
     case.derived[code] = book, at
     holdings, pieces, exemption = case.holdings(code), case.counted(code, at), case.exemption(code, at)
     awards = derive(book, pieces, at, holdings)
-    due = min((duty.due_at for duty in duties if duty.holds and duty.due_at is not None), default=None)
+    due = min((duty.overdue_from for duty in duties if duty.holds and duty.overdue_from is not None), default=None)
     case.awards[code] = awards
     case.standings[code] = standing(
         book.known(at),

@@ -109,8 +109,10 @@ def _regraded(session: Session, code: str, as_of: datetime, zone: ZoneInfo) -> I
 def explain_case(case: PersonCase, books: Mapping[str, Rulebook], code: str, as_of: datetime) -> dict[str, Any]:
     """What `explain_standing` says of one certification of a person for whom it was decided."""
     exemption = case.exemption(code, as_of)
-    due = [duty.due_at for duty in case.duties.get(code, []) if duty.holds and duty.due_at is not None]
-    return explain_standing(
+    duties = case.duties.get(code, [])
+    overdue = [duty.overdue_from for duty in duties if duty.overdue_from is not None]
+    due = [duty.due_at for duty in duties if duty.holds and duty.due_at is not None]
+    said = explain_standing(
         books[code].known(as_of),
         case.awards[code],
         case.counted(code, as_of),
@@ -118,8 +120,10 @@ def explain_case(case: PersonCase, books: Mapping[str, Rulebook], code: str, as_
         holdings=case.holdings(code),
         exempt_from=exemption.starts_at if exemption else None,
         exempt_until=exemption.ends_at if exemption else None,
-        required_due_at=min(due, default=None),
+        required_due_at=min(overdue, default=None),
     )
+    # That of the duties that hold: somebody who came after it is overdue only since then.
+    return {**said, "required_due_at": _iso(min(due, default=None), books[code].zone)}
 
 
 def _history(session: Session, person_id: int, code: str, as_of: datetime, zone: ZoneInfo) -> list[dict[str, Any]]:

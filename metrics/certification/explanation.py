@@ -48,7 +48,7 @@ def explain_standing(
         exempt_from=exempt_from,
         required_due_at=required_due_at,
     )
-    return _Explanation(book, awards, listed, at, holdings).whole(now, exempt_until, required_due_at)
+    return _Explanation(book, awards, listed, at, holdings).whole(now, exempt_from, exempt_until, required_due_at)
 
 
 class _Explanation:
@@ -65,7 +65,9 @@ class _Explanation:
         self.at = at
         self.holdings = holdings
 
-    def whole(self, now: Standing, exempt_until: datetime | None, due_at: datetime | None) -> dict[str, Any]:
+    def whole(
+        self, now: Standing, exempt_from: datetime | None, exempt_until: datetime | None, due_at: datetime | None
+    ) -> dict[str, Any]:
         rule = self._rule_of(now.award) if now.award is not None else self.book.in_force(self.at)
         change = now.next_change_at
         return {
@@ -77,13 +79,14 @@ class _Explanation:
             "status": now.status.value,
             "since": self._iso(now.since),
             "achieved_at": self._iso(now.achieved_at),
+            "exempt_from": self._iso(exempt_from),
             "exempt_until": self._iso(exempt_until),
             "required_due_at": self._iso(due_at),
             "next_change": None
             if change is None
             else {
                 "at": self._iso(change),
-                "to": status_at(self.book, self.awards, now, change, exempt_until, due_at).value,
+                "to": status_at(self.book, self.awards, now, change, exempt_until, due_at, exempt_from).value,
             },
             "because": self._because(now.award) if now.award is not None else None,
             "next": self._next(),

@@ -7,8 +7,8 @@ is explained, voided and erased as every piece is. The same row again changes no
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,10 +17,14 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from connectors.models import Evidence
+from metrics.certification import record_refusals as why
 from metrics.certification.evidence import IMPORTED
 from metrics.certification.models import CertificationRule
+from metrics.certification.refusals import NO_CERTIFICATION, NO_EMPLOYEE, RefusedInWordsError
 from plugin import people
 from plugin.audit import record_act
+from plugin.events import lock_people
+from plugin.imports import KNOWN, NEW, Outcome, check_row, read_cell
 from plugin.models import Person
 from plugin.moments import parse_moment
 from plugin.spreadsheets import Row, read_sheet
@@ -41,19 +45,14 @@ class Past:
     valid_from: datetime
     valid_until: datetime | None
 
+    def in_short(self, zone: ZoneInfo) -> str:
+        """What it is, on one line."""
+        return f"{self.employee_number}, {self.certification}, {_day(self.valid_from, zone)} – {_day(self.ends, zone)}"
+
     @property
     def ends(self) -> datetime:
         """When it ends; the last moment there is, where it has no end."""
         return self.valid_until or FOREVER
-
-
-@dataclass
-class Outcome:
-    """What importing a file did: how many awards are new and known already, and the refused lines with the reason."""
-
-    accepted: int = 0
-    known: int = 0
-    refused: list[tuple[int, str]] = field(default_factory=list)
 
 
 def import_history(session: Session, path: Path, zone: ZoneInfo, actor: str, now: datetime) -> Outcome:
@@ -63,77 +62,87 @@ def import_history(session: Session, path: Path, zone: ZoneInfo, actor: str, now
     for row in read_sheet(path, COLUMNS).rows:
         try:
             wanted.append(_past(row, zone, now))
-        except ValueError as error:
-            outcome.refused.append((row.line, str(error)))
+        except RefusedInWordsError as refused:
+            outcome.refuse(row.line, refused)
     persons = _persons(session, {past.employee_number for past in wanted})
+    lock_people(
+        session, sorted(persons.values())
+    )  # two files at the same time: the second finds what the first brought
     codes = set(session.scalars(select(CertificationRule.code).distinct()))
     standing = _standing(session, list(persons.values()))
     rows: list[dict[str, Any]] = []
     for past in sorted(wanted, key=lambda past: (past.valid_from, past.line)):
-        person_id = persons.get(past.employee_number)
-        reason = _refusal(past, person_id, codes, standing)
-        if reason is not None or person_id is None:
-            outcome.refused.append((past.line, reason or ""))
+        try:
+            person_id = _usable(past, persons, codes, standing, zone)
+        except RefusedInWordsError as refused:
+            outcome.refuse(past.line, refused)
             continue
         others = standing.setdefault((person_id, past.certification), [])
         if (past.valid_from, past.ends) in others:
-            outcome.known += 1
+            outcome.took(past.line, KNOWN, past.in_short(zone))
             continue
         others.append((past.valid_from, past.ends))
-        outcome.accepted += 1
+        outcome.took(past.line, NEW, past.in_short(zone))
         rows.append(_evidence(past, person_id, now))
     if rows:
         session.execute(insert(Evidence), rows)
         people.touch(session, {row["person_id"] for row in rows})
-    outcome.refused.sort()
+    outcome.sort()
     after = {"accepted": outcome.accepted, "known": outcome.known, "refused": len(outcome.refused)}
     record_act(session, actor, "certification.import_history", path.name, now, after=after)
     return outcome
 
 
 def _past(row: Row, zone: ZoneInfo, now: datetime) -> Past:
-    """The award of one row. Raises ValueError that says what is wrong."""
-    if row.fault:
-        raise ValueError(row.fault)
-    for name in COLUMNS:
-        if not row.cells[name]:
-            raise ValueError(f"{name} is empty")
+    """The award of one row. Raises RefusedInWordsError that says what is wrong."""
+    check_row(row, COLUMNS)
     begins = _moment(row, "valid_from", zone)
     ends = _moment(row, "valid_until", zone) if row.cells.get("valid_until") else None
     if begins > now:
-        raise ValueError("valid_from lies in the future; only awards that have begun can be imported")
+        raise RefusedInWordsError(why.TO_COME, column="valid_from")
     if ends is not None and ends <= begins:
-        raise ValueError("valid_until is not after valid_from")
+        raise RefusedInWordsError(why.NO_LENGTH, column="valid_until")
     return Past(row.line, row.cells["employee_number"], row.cells["certification"], begins, ends)
 
 
 def _moment(row: Row, column: str, zone: ZoneInfo) -> datetime:
-    try:
-        return parse_moment(row.cells[column], zone)
-    except ValueError as error:
-        raise ValueError(f"{column}: {error}") from None
+    return read_cell(row, column, why.NOT_A_MOMENT, lambda text: parse_moment(text, zone))
 
 
-def _refusal(
+def _usable(
     past: Past,
-    person_id: int | None,
+    persons: Mapping[str, int],
     codes: set[str],
     standing: Mapping[tuple[int, str], Sequence[tuple[datetime, datetime]]],
-) -> str | None:
+    zone: ZoneInfo,
+) -> int:
+    """Whose award it is. Raises RefusedInWordsError for one that cannot be stored."""
+    person_id = persons.get(past.employee_number)
     if person_id is None:
-        return f"there is no employee {past.employee_number!r}"
+        raise RefusedInWordsError(NO_EMPLOYEE, column="employee_number", number=past.employee_number)
     if past.certification not in codes:
-        return f"there is no certification {past.certification!r}; import its rule first"
+        raise RefusedInWordsError(NO_CERTIFICATION, column="certification", code=past.certification)
     for begins, ends in standing.get((person_id, past.certification), ()):
         if (begins, ends) != (past.valid_from, past.ends) and past.valid_from < ends and begins < past.ends:
-            return "it overlaps another imported award of the same person and certification; correct one of the two"
-    return None
+            said = {"begins": _day(begins, zone), "ends": _day(ends, zone)}
+            sentence = why.OVERLAPS if ends != FOREVER else why.OVERLAPS_FOREVER
+            raise RefusedInWordsError(sentence, column="valid_from", **said)
+    return person_id
+
+
+def _day(moment: datetime, zone: ZoneInfo) -> str:
+    """A moment as people write it: a day, with its time where it is not midnight."""
+    if moment == FOREVER:
+        return ""
+    local = moment.astimezone(zone)
+    return str(local.date()) if local.time() == time() else f"{local:%Y-%m-%d %H:%M}"
 
 
 def _persons(session: Session, numbers: set[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for chunk in chunks(sorted(numbers)):
-        rows = session.execute(select(Person.employee_number, Person.id).where(Person.employee_number.in_(chunk)))
+        query = select(Person.employee_number, Person.id)
+        rows = session.execute(query.where(Person.employee_number.in_(chunk), Person.erased_at.is_(None)))
         found.update((row.employee_number, row.id) for row in rows)
     return found
 

@@ -11,9 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from connectors.models import Activity, Badge, Competency, Course
+from metrics.certification import rule_refusals as why
 from metrics.certification.models import CertificationRule
 from metrics.certification.rule import Leaf
-from metrics.certification.rule_text import RuleRefused, located_leaves
+from metrics.certification.rule_refusals import RuleRefused
+from metrics.certification.rule_text import located_leaves
 
 Place = InstrumentedAttribute[Any]  # a column of names
 
@@ -47,7 +49,6 @@ def refuse_unknown(session: Session, text: str, besides: Collection[str] = ()) -
 
 def _unknown(session: Session, located: Iterable[tuple[Leaf, int]], besides: Collection[str]) -> Iterator[RuleRefused]:
     for leaf, line in located:
-        where = f" in {leaf.source}" if leaf.source else ""
         if leaf.kind == "certification":
             yield from _certification(session, leaf, line, besides)
         elif leaf.kind == "hours":
@@ -57,21 +58,19 @@ def _unknown(session: Session, located: Iterable[tuple[Leaf, int]], besides: Col
             ):
                 for name in names:
                     if not _is_there(session, leaf.source, name, (column,)):
-                        yield _refusal(line, f"the {what} {name!r}", where)
+                        yield _refusal(line, what, name, leaf.source)
         else:
             places = _PLACES.get((leaf.kind, leaf.object_key))
             if places and not _is_there(session, leaf.source, leaf.object, places):
-                yield _refusal(line, f"the {leaf.object_key} {leaf.object!r}", where)
+                yield _refusal(line, leaf.object_key, leaf.object, leaf.source)
 
 
 def _certification(session: Session, leaf: Leaf, line: int, besides: Collection[str]) -> Iterator[RuleRefused]:
     stored = select(CertificationRule.id).where(CertificationRule.code == leaf.object).limit(1)
     if leaf.object not in besides and session.scalar(stored) is None:
-        yield _refusal(line, f"the certification {leaf.object!r}", "")
+        yield _refusal(line, "certification", leaf.object, None)
     elif leaf.source is not None:
-        yield RuleRefused(
-            line, f"the certification {leaf.object!r} is held here and not in {leaf.source!r}; leave its source out"
-        )
+        yield RuleRefused(line, why.HELD_HERE, name=repr(leaf.object), source=repr(leaf.source))
 
 
 def _is_there(session: Session, source: str | None, name: str, places: Iterable[Place]) -> bool:
@@ -84,7 +83,6 @@ def _is_there(session: Session, source: str | None, name: str, places: Iterable[
     return False
 
 
-def _refusal(line: int, what: str, where: str) -> RuleRefused:
-    return RuleRefused(
-        line, f"{what} is not known{where}: nothing of this name was pulled; mend the name, or pull it first"
-    )
+def _refusal(line: int, what: str, name: str, source: str | None) -> RuleRefused:
+    sentence = why.UNKNOWN_NAME_IN if source else why.UNKNOWN_NAME
+    return RuleRefused(line, sentence, what=why.WHATS[what], name=repr(name), source=source)

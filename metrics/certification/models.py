@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from plugin.store import Base, BigId
@@ -78,7 +78,10 @@ class AwardChange(Base):
 
 
 class Holding(Base):
-    """Where a person stands with a certification now; derived again at `next_change_at` or when the person is touched."""
+    """Where a person stands with a certification now; derived again at `next_change_at` or when the person is touched.
+
+    It stands so since `derived_at` at the latest, by what `inputs` is a number for (metrics.certification.unchanged).
+    """
 
     __tablename__ = "holding"
     __table_args__ = (
@@ -98,6 +101,8 @@ class Holding(Base):
     rule_version: Mapped[int | None]
     required: Mapped[bool]
     next_change_at: Mapped[datetime | None]
+    inputs: Mapped[int | None] = mapped_column(BigInteger)
+    derived_at: Mapped[datetime | None]
 
 
 class Decision(Base):
@@ -135,7 +140,8 @@ class Requirement(Base):
     """Who must hold a certification, from `starts_on` until `ends_on` (half open): as a duty, or for a promotion.
 
     One of `position_code`, `grade_code`, `department_code` and `tag` names the population; where none does, it is the
-    people listed in `requirement_person`. `with_children`: the departments below it as well.
+    people listed in `requirement_person`. `with_children`: the departments below it as well. `recorded_at` is when it
+    came to be on record; None, where that is not known: it always was.
     """
 
     __tablename__ = "requirement"
@@ -162,6 +168,18 @@ class Requirement(Base):
     ends_on: Mapped[date | None] = mapped_column(Date)
     due_within: Mapped[str | None] = mapped_column(String(30))
     due_on: Mapped[date | None] = mapped_column(Date)
+    recorded_at: Mapped[datetime | None]
+
+
+class RequirementEnd(Base):
+    """That a requirement's end was moved at `recorded_at`: `former` is the end on record until then. Append-only."""
+
+    __tablename__ = "requirement_end"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    requirement_id: Mapped[int] = mapped_column(ForeignKey("requirement.id"), index=True)
+    former: Mapped[date | None] = mapped_column(Date)
+    recorded_at: Mapped[datetime]
 
 
 class RequirementPerson(Base):

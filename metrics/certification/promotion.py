@@ -50,7 +50,12 @@ def answer(session: Session, promotion_id: str) -> dict[str, Any]:
     """The record as it stands, for the API. Raises NotFoundError."""
     record = promotion_record(session, promotion_id)
     number = session.scalar(select(Person.employee_number).where(Person.id == record.person_id))
-    said = {**_state(record, str(number)), "eligibility": record.eligibility, "closed": record.closed_at is not None}
+    return shown(record, str(number))
+
+
+def shown(record: Promotion, number: str) -> dict[str, Any]:
+    """A record of the employee `number` as it stands, for the API."""
+    said = {**_state(record, number), "eligibility": record.eligibility, "closed": record.closed_at is not None}
     return said if record.closed_at is None else {**said, "decided": record.decided}
 
 

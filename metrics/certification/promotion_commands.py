@@ -1,6 +1,5 @@
 """`certbridge promotion import|list|show|close`: HR's promotion and pay records."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,10 @@ from sqlalchemy import select
 from metrics import promotion_acts
 from metrics.certification import promotion as records
 from metrics.certification.models import Promotion
-from metrics.certification.promotion_import import Outcome, import_promotions
+from metrics.certification.promotion_import import import_promotions
 from plugin.cli import Context, actor, pass_context
+from plugin.import_commands import PROPOSED, import_and_report, imports_file
 from plugin.models import Person
-
-
-class _OnlyTriedError(Exception):
-    """Ends the transaction of a dry run, so that nothing of it stays."""
 
 
 @click.group()
@@ -26,9 +22,7 @@ def promotion() -> None:
 
 
 @promotion.command("import")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--dry-run", is_flag=True, help="Say what would be accepted and refused; store nothing.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@imports_file
 @pass_context
 def import_command(context: Context, file: Path, dry_run: bool, form: str) -> None:
     """Propose the records in FILE (CSV or XLSX), a row each; exit status 3 when a row was refused.
@@ -37,29 +31,16 @@ def import_command(context: Context, file: Path, dry_run: bool, form: str) -> No
     from_grade, to_grade.
     """
     home = context.installation
-    outcome = Outcome()
-    try:
-        with home.store.write() as session:
-            outcome = import_promotions(
-                file, lambda proposals: promotion_acts.propose_in(session, home, proposals, actor())
-            )
-            if dry_run:
-                raise _OnlyTriedError
-    except _OnlyTriedError:
-        pass
-    if not dry_run:
-        home.wake("people_touched")
-    if form == "json":
-        refused = [{"line": line, "reason": reason} for line, reason in outcome.refused]
-        context.say_json({**vars(outcome), "refused": refused, "dry_run": dry_run})
-    else:
-        context.say(
-            f"{file.name}: {outcome.created} new, {outcome.updated} changed, {outcome.unchanged} unchanged, "
-            f"{len(outcome.refused)} refused{'; nothing was stored' if dry_run else ''}"
-        )
-        for line, reason in outcome.refused:
-            context.say(f"  line {line}: {reason}")
-    sys.exit(3 if outcome.refused else 0)
+    import_and_report(
+        context,
+        file,
+        lambda session, path: import_promotions(
+            path, lambda proposals: promotion_acts.propose_in(session, home, proposals, actor())
+        ),
+        dry_run=dry_run,
+        form=form,
+        counted=PROPOSED,
+    )
 
 
 @promotion.command("list")

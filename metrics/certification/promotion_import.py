@@ -1,7 +1,6 @@
 """Promotion and pay records from HR's file: each row is accepted or refused by line and reason, as through the API."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from metrics.certification import record_refusals as why
@@ -9,23 +8,15 @@ from metrics.certification.promotion_proposals import TERMS, Proposal
 from metrics.certification.refusals import RefusedInWordsError
 from metrics.certification.requirement_texts import read_day
 from plugin.errors import RefusedError
-from plugin.spreadsheets import Row, read_sheet
+from plugin.imports import CHANGED, KNOWN, NEW, Outcome, check_row
+from plugin.spreadsheets import read_sheet
 
 REQUIRED = ("promotion_id", "employee_number", "effective_date")
-
-
-@dataclass
-class Outcome:
-    """What importing did: how many records are new, changed and unchanged, and the refused lines with the reason."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    refused: list[tuple[int, str]] = field(default_factory=list)
+BECAME = {"created": NEW, "updated": CHANGED, "unchanged": KNOWN}
 
 
 def import_promotions(path: Path, propose: Callable[[Sequence[Proposal]], Sequence[str | RefusedError]]) -> Outcome:
-    """Hand the file's proposals to `propose`, all at once, and count what became of them.
+    """Hand the file's proposals to `propose`, all at once, and note what became of them.
 
     Raises RefusedError for a file that cannot be used as a whole.
     """
@@ -35,23 +26,31 @@ def import_promotions(path: Path, propose: Callable[[Sequence[Proposal]], Sequen
     seen: dict[str, int] = {}
     for row in read_sheet(path, REQUIRED).rows:
         try:
-            proposal = _proposal(row)
+            check_row(row, ())
+            proposal = read_proposal(row.cells)
             if proposal.promotion_id in seen:
                 known = seen[proposal.promotion_id]
-                raise RefusedInWordsError(why.IN_FILE_TWICE, id=proposal.promotion_id, line=known)
-        except RefusedError as refused:
-            outcome.refused.append((row.line, str(refused)))
+                raise RefusedInWordsError(
+                    why.IN_FILE_TWICE, column="promotion_id", id=proposal.promotion_id, line=known
+                )
+        except RefusedInWordsError as refused:
+            outcome.refuse(row.line, refused)
             continue
         seen[proposal.promotion_id] = row.line
         lines.append(row.line)
         proposals.append(proposal)
-    for line, done in zip(lines, propose(proposals), strict=True):
-        if isinstance(done, RefusedError):
-            outcome.refused.append((line, str(done)))
+    for line, proposal, done in zip(lines, proposals, propose(proposals), strict=True):
+        if isinstance(done, RefusedInWordsError):
+            outcome.refuse(line, done)
         else:
-            setattr(outcome, done, getattr(outcome, done) + 1)
-    outcome.refused.sort()
+            outcome.took(line, BECAME[str(done)], _in_short(proposal))
     return outcome
+
+
+def _in_short(proposal: Proposal) -> str:
+    to = ", ".join(each for each in (proposal.to_position, proposal.to_grade) if each)
+    said = (proposal.promotion_id, proposal.employee_number, proposal.kind, to, str(proposal.effective_date))
+    return ", ".join(each for each in said if each)
 
 
 def read_proposal(cells: Mapping[str, str]) -> Proposal:
@@ -65,9 +64,3 @@ def read_proposal(cells: Mapping[str, str]) -> Proposal:
     terms = {name: said[name] or None for name in TERMS if name != "kind"}
     kind = said["kind"] or "promotion"
     return Proposal(said["promotion_id"], said["employee_number"], kind, effective_date=effective, **terms)
-
-
-def _proposal(row: Row) -> Proposal:
-    if row.fault:
-        raise RefusedError(row.fault)
-    return read_proposal(row.cells)

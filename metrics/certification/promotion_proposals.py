@@ -106,7 +106,7 @@ def _check(person: Person | None, proposal: Proposal, today: date) -> Person:
     """The employee, where the proposal can be accepted. Raises RefusedError."""
     _check_form(proposal)
     if person is None:
-        raise RefusedInWordsError(why.NO_EMPLOYEE, number=proposal.employee_number)
+        raise RefusedInWordsError(why.NO_EMPLOYEE, column="employee_number", number=proposal.employee_number)
     _check_employed(person, proposal, today)
     return person
 
@@ -114,17 +114,19 @@ def _check(person: Person | None, proposal: Proposal, today: date) -> Person:
 def _usable(record: Promotion | None, person: Person) -> Promotion | None:
     """The record, where it may still be changed. Raises RefusedError."""
     if record is not None and record.closed_at is not None:
-        raise RefusedInWordsError(why.CLOSED, id=record.promotion_id, day=f"{record.closed_at:%Y-%m-%d}")
+        raise RefusedInWordsError(
+            why.CLOSED, column="promotion_id", id=record.promotion_id, day=f"{record.closed_at:%Y-%m-%d}"
+        )
     if record is not None and record.person_id != person.id:
-        raise RefusedInWordsError(why.ANOTHERS, id=record.promotion_id)
+        raise RefusedInWordsError(why.ANOTHERS, column="promotion_id", id=record.promotion_id)
     return record
 
 
 def _check_form(proposal: Proposal) -> None:
     if proposal.kind not in PROMOTION_KINDS:
-        raise RefusedInWordsError(why.NO_SUCH_KIND, kind=proposal.kind)
+        raise RefusedInWordsError(why.NO_SUCH_KIND, column="kind", kind=proposal.kind)
     if not ID.fullmatch(proposal.promotion_id):
-        raise RefusedInWordsError(why.NO_ID, id=proposal.promotion_id[:100])
+        raise RefusedInWordsError(why.NO_ID, column="promotion_id", id=proposal.promotion_id[:100])
     for name in ("from_position", "to_position", "from_grade", "to_grade"):
         text = getattr(proposal, name)
         if text is not None and not text:
@@ -137,6 +139,11 @@ def _check_employed(person: Person, proposal: Proposal, today: date) -> None:
     """Refuse somebody who is not with the organisation on the effective date, or has left by today."""
     about = {"number": person.employee_number, "effective": proposal.effective_date}
     if person.left_on is not None and person.left_on <= max(today, proposal.effective_date):
-        raise RefusedInWordsError(why.HAS_LEFT if person.left_on <= today else why.LEAVES, left=person.left_on, **about)
+        raise RefusedInWordsError(
+            why.HAS_LEFT if person.left_on <= today else why.LEAVES,
+            column="employee_number" if person.left_on <= today else "effective_date",
+            left=person.left_on,
+            **about,
+        )
     if person.joined_on is not None and proposal.effective_date < person.joined_on:
-        raise RefusedInWordsError(why.NOT_JOINED, joined=person.joined_on, **about)
+        raise RefusedInWordsError(why.NOT_JOINED, column="effective_date", joined=person.joined_on, **about)

@@ -1,11 +1,16 @@
-"""Why a requirement, or a promotion or pay record, cannot be accepted; the pages translate the sentences."""
+"""Why a requirement, a past award, or a promotion or pay record cannot be accepted; the pages translate the sentences."""
 
 from metrics.certification.refusals import N_
+from plugin.imports import EMPTY, NOT_A_DAY
+
+__all__ = ["EMPTY", "NOT_A_DAY"]
 
 # Cells of files and fields of forms
-EMPTY = N_("%(field)s is empty.")
 TOO_LONG = N_("%(field)s is too long; there is room for %(most)s characters.")
-NOT_A_DAY = N_("%(field)s: '%(text)s' is not a day; write it as 2026-11-23.")
+NOT_A_MOMENT = N_(
+    "%(field)s: '%(text)s' is not a moment; write it as 2026-11-23, or with its time as 2026-11-23T09:30."
+)
+NO_TRUTH = N_("%(field)s: '%(text)s' is neither true nor false nor empty.")
 NEITHER = N_("%(field)s: '%(text)s' is neither yes nor no.")
 
 # Requirements
@@ -28,6 +33,18 @@ REQUIRED_ALREADY = N_(
 )
 NO_REQUIREMENT = N_("There is no requirement no. %(id)s; look at the list.")
 ENDS_ALREADY = N_("The requirement no. %(id)s ends on %(day)s already.")
+
+NOBODY_THERE = N_("Nobody is in %(whom)s today; check the name.")
+
+# Awards from before
+TO_COME = N_("valid_from lies in the future; only awards that have begun can be imported.")
+NO_LENGTH = N_("valid_until is not after valid_from.")
+OVERLAPS = N_(
+    "It overlaps the imported award of the same person and certification from %(begins)s until %(ends)s; correct one of the two."
+)
+OVERLAPS_FOREVER = N_(
+    "It overlaps the imported award of the same person and certification from %(begins)s on; correct one of the two."
+)
 
 # Promotion and pay records
 NO_SUCH_KIND = N_("A record is of kind promotion or pay, not '%(kind)s'.")

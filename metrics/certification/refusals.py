@@ -1,12 +1,8 @@
 """What cannot be decided, assessed or handed in. Each refusal carries its sentence, which the pages translate."""
 
-from plugin.errors import NotFoundError, RefusedError
+from plugin.errors import N_, NotFoundError, RefusedInWordsError
 
-
-def N_(sentence: str) -> str:  # noqa: N802 - the name by which gettext's tools find texts that are translated elsewhere
-    """Mark a sentence for the catalogues."""
-    return sentence
-
+__all__ = ["N_", "NotThereError", "RefusedInWordsError"]
 
 # Who acts
 NO_ACCOUNT = N_("There is no account '%(login)s'; name one that can sign in.")
@@ -62,15 +58,6 @@ NO_FILE = N_("The entry %(id)s has no file.")
 FILE_CHANGED = N_(
     "The file of the entry %(id)s is not what was stored: its checksum differs. Do not rely on it; restore it from a backup."
 )
-
-
-class RefusedInWordsError(RefusedError):
-    """What was asked cannot be done; `sentence` and `values` say why."""
-
-    def __init__(self, sentence: str, **values: object) -> None:
-        super().__init__(sentence % values)
-        self.sentence = sentence
-        self.values = values
 
 
 class NotThereError(RefusedInWordsError, NotFoundError):

@@ -37,29 +37,31 @@ def check_population(requirement: Requirement, listed: Collection[str]) -> None:
         if len(getattr(requirement, name) or "") > longest:
             raise RefusedInWordsError(why.TOO_LONG, field=name.removesuffix("_code"), most=longest)
     if requirement.with_children and requirement.department_code is None:
-        raise RefusedInWordsError(why.ONLY_DEPARTMENTS)
+        raise RefusedInWordsError(why.ONLY_DEPARTMENTS, column="with_children")
 
 
 def check_terms(requirement: Requirement) -> None:
     """Raise RefusedError for a wrong kind, an end before the beginning, or due dates that cannot be."""
     if requirement.kind not in {DUTY, PROMOTION}:
-        raise RefusedInWordsError(why.WRONG_KIND, kind=requirement.kind)
+        raise RefusedInWordsError(why.WRONG_KIND, column="kind", kind=requirement.kind)
     if requirement.ends_on is not None and requirement.ends_on <= requirement.starts_on:
-        raise RefusedInWordsError(why.ENDS_TOO_EARLY)
+        raise RefusedInWordsError(why.ENDS_TOO_EARLY, column="ends_on")
     if requirement.due_on is None and requirement.due_within is None:
         return
     if requirement.kind == PROMOTION:
-        raise RefusedInWordsError(why.ONLY_DUTIES)
+        raise RefusedInWordsError(why.ONLY_DUTIES, column="kind")
     if requirement.due_on is not None and requirement.due_within is not None:
-        raise RefusedInWordsError(why.DUE_TWICE)
+        raise RefusedInWordsError(why.DUE_TWICE, column="due_within")
     if requirement.due_on is not None and requirement.due_on < requirement.starts_on:
-        raise RefusedInWordsError(why.DUE_TOO_EARLY, due=requirement.due_on, starts=requirement.starts_on)
+        raise RefusedInWordsError(
+            why.DUE_TOO_EARLY, column="due_on", due=requirement.due_on, starts=requirement.starts_on
+        )
     if requirement.due_within is not None:
         try:
             duration = Duration.parse(requirement.due_within)
             add(start_of_day(requirement.starts_on, ZoneInfo("UTC")), duration, ZoneInfo("UTC"))
         except (ValueError, OverflowError):
-            raise RefusedInWordsError(why.DUE_UNREADABLE, text=requirement.due_within) from None
+            raise RefusedInWordsError(why.DUE_UNREADABLE, column="due_within", text=requirement.due_within) from None
 
 
 def listed_persons(session: Session, numbers: Collection[str]) -> list[int]:
@@ -73,7 +75,7 @@ def listed_persons(session: Session, numbers: Collection[str]) -> list[int]:
     missing = [number for number in wanted if number not in found]
     if missing:
         named = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
-        raise NotThereError(why.UNKNOWN_PEOPLE, numbers=named)
+        raise NotThereError(why.UNKNOWN_PEOPLE, column="people", numbers=named)
     return [found[number] for number in wanted]
 
 

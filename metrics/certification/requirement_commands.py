@@ -1,6 +1,5 @@
 """`certbridge requirement add|list|end|import`: who must hold what."""
 
-import sys
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,13 @@ from sqlalchemy import func, or_, select
 
 from metrics.certification.models import Requirement, RequirementPerson
 from metrics.certification.requirement_checks import DUTY, PROMOTION
-from metrics.certification.requirement_import import Outcome, import_requirements
+from metrics.certification.requirement_import import import_requirements
 from metrics.certification.requirements import add_requirement, end_requirement, in_words, is_for_nobody
 from plugin.cli import Context, actor, pass_context
+from plugin.import_commands import import_and_report, imports_file
 from plugin.installation import Installation
 
 _DAY = click.DateTime(["%Y-%m-%d"])
-
-
-class _OnlyTriedError(Exception):
-    """Ends the transaction of a dry run, so that nothing of it stays."""
 
 
 @click.group()
@@ -130,9 +126,7 @@ def end(context: Context, number: int, last: datetime | None) -> None:
 
 
 @requirement.command("import")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--dry-run", is_flag=True, help="Say what would be accepted and refused; store nothing.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@imports_file
 @pass_context
 def import_command(context: Context, file: Path, dry_run: bool, form: str) -> None:
     """Store the requirements in FILE (CSV or XLSX), a row each; exit status 3 when a row was refused.
@@ -141,30 +135,13 @@ def import_command(context: Context, file: Path, dry_run: bool, form: str) -> No
     kind, starts_on, ends_on, due_on, due_within.
     """
     home = context.installation
-    outcome = Outcome()
-    try:
-        with home.store.write() as session:
-            outcome = import_requirements(session, file, _today(home), actor(), home.clock())
-            if dry_run:
-                raise _OnlyTriedError
-    except _OnlyTriedError:
-        pass
-    if not dry_run:
-        home.wake("people_touched")
-    if form == "json":
-        lines = {
-            name: [{"line": line, "reason": reason} for line, reason in found]
-            for name, found in (("refused", outcome.refused), ("warnings", outcome.warnings))
-        }
-        context.say_json({"accepted": outcome.accepted, "known": outcome.known, **lines, "dry_run": dry_run})
-    else:
-        verb = "would be accepted" if dry_run else "accepted"
-        context.say(
-            f"{file.name}: {outcome.accepted} {verb}, {outcome.known} known already, {len(outcome.refused)} refused"
-        )
-        for line, reason in (*outcome.refused, *outcome.warnings):
-            context.say(f"  line {line}: {reason}")
-    sys.exit(3 if outcome.refused else 0)
+    import_and_report(
+        context,
+        file,
+        lambda session, path: import_requirements(session, path, _today(home), actor(), home.clock()),
+        dry_run=dry_run,
+        form=form,
+    )
 
 
 def _as_json(row: Requirement, listed: int) -> dict[str, Any]:

@@ -1,30 +1,31 @@
 """Requirements: who must hold what; as a duty, or for a promotion. Populations say who is meant on which day."""
 
-import logging
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from metrics.certification import populations
 from metrics.certification import record_refusals as why
-from metrics.certification.models import CertificationRule, Promotion, Requirement, RequirementPerson
+from metrics.certification.duties import spell_of
+from metrics.certification.models import (
+    CertificationRule,
+    Promotion,
+    Requirement,
+    RequirementEnd,
+    RequirementPerson,
+)
 from metrics.certification.populations import (
     GRADE,
     POSITION,
     Population,
-    Spell,
-    Whereabouts,
     members,
     population_of,
     whereabouts,
 )
 from metrics.certification.refusals import NO_CERTIFICATION, NotThereError, RefusedInWordsError
 from metrics.certification.requirement_checks import (
-    DUTY,
     PROMOTION,
     check_population,
     check_terms,
@@ -33,25 +34,6 @@ from metrics.certification.requirement_checks import (
 )
 from plugin import people
 from plugin.audit import record_act
-from plugin.moments import Duration, add, start_of_day
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Duty:
-    """A certification that a person must hold, now or from a later day on; `due_at` is when at the latest, if ever.
-
-    `changes_at` is the next moment at which it begins or ends, as far as is known. The requirement behind it goes by
-    `requirement_id` and `population`.
-    """
-
-    certification: str
-    holds: bool
-    due_at: datetime | None
-    changes_at: datetime | None
-    requirement_id: int = 0
-    population: Population = ("", "")
 
 
 def add_requirement(
@@ -64,7 +46,7 @@ def add_requirement(
     """
     known = select(CertificationRule.id).where(CertificationRule.code == requirement.certification).limit(1)
     if session.scalars(known).first() is None:
-        raise NotThereError(NO_CERTIFICATION, code=requirement.certification)
+        raise NotThereError(NO_CERTIFICATION, column="certification", code=requirement.certification)
     check_population(requirement, listed)
     check_terms(requirement)
     person_ids = listed_persons(session, listed)
@@ -72,6 +54,7 @@ def add_requirement(
     if same is not None:
         terms = {"certification": requirement.certification, "kind": requirement.kind, "whom": in_words(same)}
         raise RefusedInWordsError(why.REQUIRED_ALREADY, **terms, starts=same.starts_on, id=same.id)
+    requirement.recorded_at = now
     session.add(requirement)
     session.flush()
     session.add_all(RequirementPerson(requirement_id=requirement.id, person_id=each) for each in person_ids)
@@ -99,6 +82,7 @@ def end_requirement(session: Session, requirement_id: int, last: date, actor: st
     if requirement.ends_on is not None and requirement.ends_on <= last:
         raise RefusedInWordsError(why.ENDS_ALREADY, id=requirement_id, day=requirement.ends_on)
     before = {"requirement": requirement_id, "ends_on": _text(requirement.ends_on)}
+    session.add(RequirementEnd(requirement_id=requirement_id, former=requirement.ends_on, recorded_at=now))
     requirement.ends_on = max(last, requirement.starts_on)
     after = {"requirement": requirement_id, "ends_on": _text(requirement.ends_on)}
     record_act(session, actor, "requirement.end", _subject(requirement), now, before=before, after=after)
@@ -119,25 +103,6 @@ def is_for_nobody(session: Session, requirement: Requirement, today: date) -> bo
     kind, value = population_of(requirement)
     on = None if requirement.kind == PROMOTION and kind in {POSITION, GRADE} else today
     return session.scalars(members(session, (kind, value), on).limit(1)).first() is None
-
-
-def duties(session: Session, person_ids: Sequence[int], today: date, zone: ZoneInfo) -> dict[int, list[Duty]]:
-    """The duties of these persons that hold or will hold, by person; leavers have none from the day they leave."""
-    lasting = or_(Requirement.ends_on.is_(None), Requirement.ends_on > today)
-    rows = session.scalars(select(Requirement).where(Requirement.kind == DUTY, lasting).order_by(Requirement.id))
-    wanted: dict[Population, list[Requirement]] = {}
-    for row in rows:
-        wanted.setdefault(population_of(row), []).append(row)
-    if not wanted:
-        return {}
-    found: dict[int, list[Duty]] = {}
-    for person_id, where in whereabouts(session, person_ids, {kind for kind, _ in wanted}).items():
-        concerned = [(row, spells) for key, spells in where.spells.items() for row in wanted.get(key, ())]
-        concerned.sort(key=lambda pair: pair[0].id)
-        listed = [duty for row, spells in concerned if (duty := duty_of(row, where, spells, today, zone)) is not None]
-        if listed:
-            found[person_id] = listed
-    return found
 
 
 def for_promotions(session: Session, records: Iterable[Promotion]) -> dict[str, list[str]]:
@@ -163,51 +128,8 @@ def for_promotions(session: Session, records: Iterable[Promotion]) -> dict[str, 
         if where is not None:
             keys |= {key for key, spells in where.spells.items() if any(spell.holds_on(day) for spell in spells)}
         rows = (row for key in keys for row in wanted.get(key, ()))
-        found[record.promotion_id] = sorted({row.certification for row in rows if _spell(row).holds_on(day)})
+        found[record.promotion_id] = sorted({row.certification for row in rows if spell_of(row).holds_on(day)})
     return found
-
-
-def duty_of(
-    requirement: Requirement, where: Whereabouts, spells: Sequence[Spell], today: date, zone: ZoneInfo
-) -> Duty | None:
-    """One person's duty: the spell in the population that holds or comes next; None when there is none any more.
-
-    A spell begins with the latest of joining, moving there and the requirement's start; a due date counts from then.
-    """
-    own, employed = _spell(requirement), where.employed
-    cut = [
-        Spell(max(spell.begins, own.begins, employed.begins), min(spell.ends, own.ends, employed.ends))
-        for spell in spells
-    ]
-    coming = [spell for spell in cut if spell.begins < spell.ends and spell.ends > today]
-    if not coming:
-        return None
-    first = coming[0]
-    changes = first.ends if first.begins <= today else first.begins
-    return Duty(
-        certification=requirement.certification,
-        holds=first.begins <= today,
-        due_at=_due_at(requirement, first.begins, zone),
-        changes_at=start_of_day(changes, zone) if changes < date.max else None,
-        requirement_id=requirement.id,
-        population=population_of(requirement),
-    )
-
-
-def _due_at(requirement: Requirement, begins: date, zone: ZoneInfo) -> datetime | None:
-    """When a duty is due; never, where a data file brought a period that cannot be counted."""
-    try:
-        if requirement.due_on is not None:
-            return start_of_day(requirement.due_on, zone)
-        if requirement.due_within is not None:
-            return add(start_of_day(begins, zone), Duration.parse(requirement.due_within), zone)
-    except (ValueError, OverflowError) as error:
-        log.warning("The requirement no. %s has no due date that can be counted: %s", requirement.id, error)
-    return None
-
-
-def _spell(requirement: Requirement) -> Spell:
-    return Spell(requirement.starts_on, requirement.ends_on or date.max)
 
 
 def _touch(session: Session, requirement: Requirement) -> None:

@@ -12,9 +12,10 @@ from metrics.certification.known import refuse_unknown, unknown_names
 from metrics.certification.models import CertificationRule
 from metrics.certification.preview import GAINS, LOSES, MOVES, Limits, Preview, Stand, preview_import, preview_regrade
 from metrics.certification.regrades import load_regrades, regrade
-from metrics.certification.rule_text import RuleRefused, needs, parse_rule
+from metrics.certification.rule_refusals import RuleRefused
+from metrics.certification.rule_text import needs, parse_rule
 from metrics.certification.rule_words import rule_in_words
-from metrics.certification.rules import import_rule, stored_text, versions_of
+from metrics.certification.rules import import_rule, replaced, stored_text, versions_of
 from metrics.certification.status import Status
 from plugin.cli import Context, actor, pass_context
 from plugin.errors import NotFoundError, RefusedError
@@ -65,6 +66,7 @@ def list_rules(context: Context, form: str) -> None:
             select(CertificationRule).order_by(CertificationRule.code, CertificationRule.version)
         ).all()
     applied = {(code, version): at for code, found in regraded.items() for at, version in found}
+    newer = replaced(rows)
     if form == "json":
         zone = home.settings.organisation.zone
         context.say_json(
@@ -73,6 +75,7 @@ def list_rules(context: Context, form: str) -> None:
                     "code": row.code,
                     "version": row.version,
                     "effective_from": row.effective_from.isoformat() if row.effective_from else None,
+                    "replaced_by": newer.get((row.code, row.version)),
                     "created_at": in_zone_iso(row.created_at, zone),
                     "created_by": row.created_by,
                     "regraded_at": _iso(applied.get((row.code, row.version)), context),
@@ -83,6 +86,8 @@ def list_rules(context: Context, form: str) -> None:
         return
     for row in rows:
         since = f"decides from {row.effective_from}" if row.effective_from else "decides from the beginning"
+        if (version := newer.get((row.code, row.version))) is not None:
+            since = f"replaced by version {version}, which {since} too"
         at = applied.get((row.code, row.version))
         older = f", applied to older awards {at:%Y-%m-%d}" if at else ""
         context.say(

@@ -30,22 +30,14 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, cast, get_args
 
+from metrics.certification import rule_refusals as why
 from metrics.certification.rule import AllOf, AnyOf, Criterion, Leaf, NOf, Rule, Section, Validity, leaves
+from metrics.certification.rule_refusals import Detail, Joined, RuleRefused, Words
 from metrics.certification.toml_lines import Path, key_lines, last_statement_line
-from plugin.errors import RefusedError
 from plugin.moments import Duration
 
 Basis = Literal["achieved", "previous_expiry", "fixed"]
 AfterLapse = Literal["earn", "renew"]
-
-
-class RuleRefused(RefusedError):  # noqa: N818 - it says what happened, as `refused` does in the answer to the person
-    """A rule cannot be accepted: `line` (from 1) and `reason`, one sentence saying what is wrong and what to write."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"line {line}: {reason}")
-        self.line = line
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -132,8 +124,7 @@ def check_circles(
         circle = circle[start:] + circle[:start]
         following = circle[1 % len(circle)]
         line = next(at for leaf, at in located if leaf.kind == "certification" and leaf.object == following)
-    told = ", which needs ".join([*circle[1:], circle[0]])
-    raise RuleRefused(line, f"{circle[0]} needs {told}: a circle; take one of these certifications out of a rule")
+    raise RuleRefused(line, why.A_CIRCLE, code=circle[0], codes=Joined((*circle[1:], circle[0]), why.WHICH_NEEDS))
 
 
 def _circle(needed: Mapping[str, list[str]]) -> list[str] | None:
@@ -169,14 +160,15 @@ class _Table:
     values: dict[str, Any]
     lines: Mapping[Path, int]
     path: Path = ()
-    title: str = "the rule"
+    title: Words = why.THE_RULE
 
     def line(self, *below: str | int) -> int:
         """The line of a key of this table, or of what stands below it; without one, the table's own."""
         return self.lines.get((*self.path, *below), 1)
 
-    def refused(self, reason: str, *below: str | int) -> RuleRefused:
-        return RuleRefused(self.line(*below), reason)
+    def refused(self, sentence: str, *below: str | int, **values: object) -> RuleRefused:
+        """A refusal of what stands under the key; `table` names this table in the sentence."""
+        return RuleRefused(self.line(*below), sentence, table=self.title, **values)
 
     def only(self, *allowed: str) -> None:
         """Refuse the first key that is not among `allowed`."""
@@ -184,12 +176,12 @@ class _Table:
             if key in allowed:
                 continue
             if key == "within":
-                raise self.refused("'within' stands only at the top of [earn] or [renew]; move it there", key)
-            raise self.refused(f"{self.title} does not know the key {key!r}; it takes {_listed(allowed)}", key)
+                raise self.refused(why.WITHIN_AT_TOP, key)
+            raise self.refused(why.UNKNOWN_KEY, key, key=repr(key), keys=_listed(allowed))
 
-    def require(self, key: str, example: str) -> None:
+    def require(self, key: str, example: str | Words) -> None:
         if key not in self.values:
-            raise self.refused(f"{self.title} lacks {key!r}; write {example}")
+            raise self.refused(why.LACKS, key=repr(key), example=example)
 
     def string(self, key: str) -> str | None:
         return None if key not in self.values else self._text(self.values[key], key)
@@ -198,7 +190,7 @@ class _Table:
         """One of `choices`, of which the first is the default."""
         chosen = self.string(key) or choices[0]
         if chosen not in choices:
-            raise self.refused(f"{key!r} of {self.title} is {chosen!r}; write one of {_listed(choices)}", key)
+            raise self.refused(why.NO_CHOICE, key, key=repr(key), text=repr(chosen), choices=_listed(choices))
         return chosen
 
     def strings(self, key: str) -> tuple[str, ...]:
@@ -210,31 +202,31 @@ class _Table:
     def some_entries(self, key: str) -> list[Any]:
         value = self.entries(key)
         if not value:
-            raise self.refused(f"{key!r} of {self.title} is empty; write at least one entry", key)
+            raise self.refused(why.EMPTY_LIST, key, key=repr(key))
         return value
 
     def entries(self, key: str) -> list[Any]:
         value = self.values[key]
         if not isinstance(value, list):
-            raise self.refused(f"{key!r} of {self.title} must be a list, in square brackets", key)
+            raise self.refused(why.NO_LIST, key, key=repr(key))
         return value
 
-    def table(self, key: str, title: str) -> "_Table":
+    def table(self, key: str, title: Words) -> "_Table":
         value = self.values[key]
         if not isinstance(value, dict):
-            raise self.refused(f"{title} must be a table of keys and values", key)
+            raise RuleRefused(self.line(key), why.NO_TABLE, table=title)
         return _Table(value, self.lines, (*self.path, key), title)
 
     def boolean(self, key: str) -> bool | None:
         value = self.values.get(key)
         if value is not None and not isinstance(value, bool):
-            raise self.refused(f"{key!r} of {self.title} must be true or false, without quotes", key)
+            raise self.refused(why.NO_TRUTH, key, key=repr(key))
         return value
 
     def day(self, key: str) -> date | None:
         value = self.values.get(key)
         if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
-            raise self.refused(f"{key!r} of {self.title} must be a date without quotes, such as 2026-01-01", key)
+            raise self.refused(why.NO_DAY, key, key=repr(key))
         return value
 
     def number(self, key: str) -> Decimal | None:
@@ -242,7 +234,7 @@ class _Table:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
-            raise self.refused(f"{key!r} of {self.title} must be a number without quotes, such as 80", key)
+            raise self.refused(why.NO_NUMBER, key, key=repr(key))
         return Decimal(value)
 
     def duration(self, key: str) -> Duration | None:
@@ -255,18 +247,20 @@ class _Table:
 
     def _text(self, value: object, *below: str | int) -> str:
         if not isinstance(value, str):
-            raise self.refused(f"{below[0]!r} of {self.title} must be text in quotes", *below)
+            raise self.refused(why.NO_TEXT, *below, key=repr(below[0]))
         if not value.strip():
-            raise self.refused(f"{below[0]!r} of {self.title} is empty; write a text", *below)
+            raise self.refused(why.EMPTY_TEXT, *below, key=repr(below[0]))
         return value
 
     def _duration(self, value: object, *below: str | int) -> Duration:
         if not isinstance(value, str):
-            raise self.refused(f'{below[0]!r} of {self.title} must be a duration in quotes, such as "P60D"', *below)
+            raise self.refused(why.NO_DURATION, *below, key=repr(below[0]))
         try:
             return Duration.parse(value)
         except ValueError as error:
-            raise self.refused(f"{below[0]!r} of {self.title}: {error}", *below) from None
+            raise self.refused(
+                why.BAD_DURATION, *below, key=repr(below[0]), error=Detail(str(error), why.SUCH_A_DURATION)
+            ) from None
 
 
 @dataclass
@@ -285,7 +279,7 @@ class _Criteria:
         if key in {"all_of", "any_of"}:
             children = self._children(table, key)
             return AllOf(children) if key == "all_of" else AnyOf(children)
-        inner = table.table(key, f"'{key}'")
+        inner = table.table(key, Words(f"'{key}'"))
         return self._n_of(inner) if key == "n_of" else self._leaf(inner, key)
 
     def _children(self, table: _Table, key: str) -> tuple[Criterion, ...]:
@@ -293,26 +287,21 @@ class _Criteria:
 
     def _child(self, table: _Table, value: object, key: str, index: int) -> Criterion:
         if not isinstance(value, dict):
-            reason = (
-                f'an entry of {key!r} must be a criterion in braces, such as {{ completed = {{ course = "C-1" }} }}'
-            )
-            raise table.refused(reason, key, index)
-        child = _Table(value, table.lines, (*table.path, key, index), f"an entry of {key!r}")
+            raise table.refused(why.NO_CRITERION_ENTRY, key, index, key=repr(key))
+        child = _Table(value, table.lines, (*table.path, key, index), Words(why.ENTRY_OF, {"key": repr(key)}))
         child.only(*_CRITERIA)
         return self._criterion(child)
 
     def _n_of(self, table: _Table) -> NOf:
         table.only("n", "of")
-        table.require("n", "how many are needed, such as n = 2")
-        table.require("of", "the criteria to choose from, such as of = [ ... ]")
+        table.require("n", why.HOW_MANY)
+        table.require("of", why.TO_CHOOSE_FROM)
         n = table.values["n"]
         if isinstance(n, bool) or not isinstance(n, int):
-            raise table.refused("'n' of 'n_of' must be a whole number without quotes, such as 2", "n")
+            raise table.refused(why.N_WHOLE, "n")
         count = len(table.some_entries("of"))
         if not 1 <= n <= count:
-            raise table.refused(
-                f"'n' of 'n_of' is out of range; write a number from 1 to {count}, the number of entries", "n"
-            )
+            raise table.refused(why.N_RANGE, "n", count=count)
         return NOf(n, self._children(table, "of"))
 
     def _leaf(self, table: _Table, kind: str) -> Leaf:
@@ -320,11 +309,11 @@ class _Criteria:
         table.only(*keys.keys)
         object_key = _object_key(table, keys.objects)
         for key in keys.required:
-            table.require(key, "at_least = 80" if kind == "score" else f"it as {key} = ...")
+            table.require(key, "at_least = 80" if kind == "score" else Words(why.IT_AS, {"key": key}))
         named = table.string(object_key) or "" if object_key else ""
         courses, categories = table.strings("courses"), table.strings("categories")
         if kind == "hours" and not courses and not categories:
-            raise table.refused("'hours' lacks 'courses' and 'categories'; write a list of at least one of them")
+            raise table.refused(why.HOURS_OF_NOTHING)
         leaf = Leaf(
             kind=kind,
             object=f"{table.string('framework')}/{named}" if kind == "competency" else named,
@@ -346,10 +335,9 @@ def _criterion_key(table: _Table) -> str:
     """The key of the one criterion in `table`."""
     keys = [key for key in table.values if key in _CRITERIA]
     if not keys:
-        raise table.refused(f"{table.title} has no criterion; write one of {_listed(_CRITERIA)}")
+        raise table.refused(why.NO_CRITERION, criteria=_listed(_CRITERIA))
     if len(keys) > 1:
-        reason = f"{table.title} has more than one criterion, {_listed(keys)}; put them into one all_of or any_of"
-        raise table.refused(reason, keys[1])
+        raise table.refused(why.MANY_CRITERIA, keys[1], keys=_listed(keys))
     return keys[0]
 
 
@@ -357,20 +345,19 @@ def _object_key(table: _Table, objects: tuple[str, ...]) -> str:
     """The key under which a leaf names its object; empty for a kind without one."""
     given = [key for key in table.values if key in objects]
     if objects and not given:
-        wanted = " or ".join(repr(key) for key in objects)
-        raise table.refused(f'{table.title} lacks {wanted}; write what it is about, such as {objects[0]} = "..."')
+        wanted = Joined(tuple(map(repr, objects)), why.OR)
+        raise table.refused(why.NO_OBJECT, wanted=wanted, key=objects[0])
     if len(given) > 1:
-        raise table.refused(f"{table.title} has both {given[0]!r} and {given[1]!r}; write only one of them", given[1])
+        raise table.refused(why.TWO_OBJECTS, given[1], one=repr(given[0]), other=repr(given[1]))
     return given[0] if given else ""
 
 
 def _least(table: _Table, kind: str) -> Decimal | None:
     least = table.number("at_least")
     if least is not None and kind in _PERCENTAGES and not 0 <= least <= 100:
-        reason = f"'at_least' of {table.title} is {least}; write a percentage from 0 to 100"
-        raise table.refused(reason, "at_least")
+        raise table.refused(why.NO_PERCENTAGE, "at_least", number=least)
     if least is not None and kind == "hours" and least <= 0:
-        raise table.refused(f"'at_least' of 'hours' is {least}; write a number of hours above 0", "at_least")
+        raise table.refused(why.NO_HOURS, "at_least", number=least)
     return least
 
 
@@ -378,7 +365,7 @@ def _read(text: str) -> tuple[Rule, list[tuple[Leaf, int]]]:
     try:
         return _rule(_toml(text.removeprefix("\ufeff")))
     except RecursionError:
-        raise RuleRefused(1, "the criteria are nested too deeply; write them with fewer levels") from None
+        raise RuleRefused(1, why.TOO_DEEP) from None
 
 
 def _toml(text: str) -> _Table:
@@ -387,7 +374,7 @@ def _toml(text: str) -> _Table:
     except tomllib.TOMLDecodeError as error:
         raise _syntax(text, str(error)) from None
     except ValueError:
-        raise RuleRefused(1, "the rule holds a whole number of thousands of digits; write a shorter one") from None
+        raise RuleRefused(1, why.TOO_MANY_DIGITS) from None
     return _Table(values, key_lines(text))
 
 
@@ -403,29 +390,29 @@ def _syntax(text: str, message: str) -> RuleRefused:
     """The refusal of a text that is not TOML; what is cut short is told at its last line that is not blank."""
     place = re.search(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$", message)
     line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1
-    what = message[: place.start()] if place else message
-    if what.startswith(("Cannot overwrite", "Cannot mutate")):  # told where the second value ends
+    what: Detail | Words = Detail(message[: place.start()] if place else message, why.UNREADABLE)
+    if message.startswith(("Cannot overwrite", "Cannot mutate")):  # told where the second value ends
         line = last_statement_line("\n".join(text.split("\n")[:line]))
-        what = "a key stands twice in one table"
-    return RuleRefused(line, f"this is not TOML: {what}; mend this line, or what was left open before it")
+        what = why.KEY_TWICE
+    return RuleRefused(line, why.NO_TOML, what=what)
 
 
 def _rule(table: _Table) -> tuple[Rule, list[tuple[Leaf, int]]]:
     table.only("code", "name", "effective_from", "earn", "renew", "validity")
     table.require("code", 'code = "FORKLIFT"')
-    table.require("earn", "an [earn] table with what earns it")
-    table.require("validity", "a [validity] table with how long it lasts")
+    table.require("earn", why.AN_EARN_TABLE)
+    table.require("validity", why.A_VALIDITY_TABLE)
     code = table.string("code") or ""
     if len(code) > _LONGEST_CODE:
-        raise table.refused(f"the code has {len(code)} characters; write at most {_LONGEST_CODE}", "code")
+        raise table.refused(why.LONG_CODE, "code", length=len(code), most=_LONGEST_CODE)
     name, effective_from = _name(table, code), table.day("effective_from")
     criteria = _Criteria()
-    earn = criteria.section(table.table("earn", "[earn]"))
-    renew = criteria.section(table.table("renew", "[renew]")) if "renew" in table.values else earn
-    validity = _validity(table.table("validity", "[validity]"))
+    earn = criteria.section(table.table("earn", Words("[earn]")))
+    renew = criteria.section(table.table("renew", Words("[renew]"))) if "renew" in table.values else earn
+    validity = _validity(table.table("validity", Words("[validity]")))
     for leaf, line in criteria.located:
         if leaf.kind == "certification" and leaf.object == code:
-            raise RuleRefused(line, f"{code} needs itself; name another certification or take this one out")
+            raise RuleRefused(line, why.NEEDS_ITSELF, code=code)
     _check_renewal(table, renew, validity)
     return Rule(code, name, earn, renew, validity, effective_from), criteria.located
 
@@ -433,12 +420,12 @@ def _rule(table: _Table) -> tuple[Rule, list[tuple[Leaf, int]]]:
 def _name(table: _Table, code: str) -> dict[str, str]:
     if not isinstance(table.values.get("name"), dict):
         return {"": table.string("name") or code}
-    names = table.table("name", "the name")
+    names = table.table("name", why.THE_NAME)
     if not names.values:
-        raise table.refused("the name has no language; write one such as en, or leave the name out", "name")
+        raise table.refused(why.NO_LANGUAGE, "name")
     for language in names.values:
         if _LANGUAGE.fullmatch(language) is None:
-            raise names.refused(f"{language!r} is not a language; write a code such as en or zh_CN", language)
+            raise names.refused(why.WRONG_LANGUAGE, language, language=repr(language))
     return {language: names.string(language) or "" for language in names.values}
 
 
@@ -450,13 +437,12 @@ def _check_renewal(table: _Table, renew: Section, validity: Validity) -> None:
     if any(leaf.kind != "certification" for leaf in leaves(renew.criterion)):
         return
     if "renew" in table.values:
-        section = table.table("renew", "[renew]")
+        section = table.table("renew", Words("[renew]"))
     elif validity.lasts is None and validity.basis != "fixed":
         return
     else:
-        section = table.table("earn", "[earn], which also renews,")
-    reason = f"{section.title} asks for certifications alone; add evidence such as a course to renew by"
-    raise section.refused(reason, _criterion_key(section))
+        section = table.table("earn", why.EARN_RENEWS)
+    raise section.refused(why.RENEWS_ALONE, _criterion_key(section))
 
 
 def _validity(table: _Table) -> Validity:
@@ -481,30 +467,29 @@ def _lasts(table: _Table) -> Duration | None:
     """How long an award lasts when it is not fixed; None for ever."""
     for key in ("anchor", "at_least"):
         if key in table.values:
-            raise table.refused(f'{key!r} is only for from = "fixed"; take it out or write from = "fixed"', key)
-    table.require("lasts", 'lasts = "P2Y" or lasts = "forever"')
+            raise table.refused(why.ONLY_FIXED, key, key=repr(key))
+    table.require("lasts", why.HOW_LONG)
     if table.values["lasts"] == "forever":
         return None
     lasts = table.duration("lasts")
     if lasts is not None and lasts.is_zero:
-        raise table.refused("'lasts' is zero; write how long the certification holds, or \"forever\"", "lasts")
+        raise table.refused(why.NO_LENGTH, "lasts")
     return lasts
 
 
 def _anchor(table: _Table) -> tuple[int, int]:
     """The month and day with which every award of a fixed validity ends."""
     if "lasts" in table.values:
-        reason = "'lasts' is not for from = \"fixed\", where the anchor day ends an award; take it out"
-        raise table.refused(reason, "lasts")
-    table.require("anchor", 'the day with which every award ends, such as anchor = "12-31"')
+        raise table.refused(why.NOT_FOR_FIXED, "lasts")
+    table.require("anchor", why.WHICH_ANCHOR)
     text = table.string("anchor") or ""
     if re.fullmatch(r"[0-9]{2}-[0-9]{2}", text) is None:
-        raise table.refused(f"the anchor {text!r} is not a month and day; write them like 12-31", "anchor")
+        raise table.refused(why.NO_ANCHOR, "anchor", text=repr(text))
     month, day = int(text[:2]), int(text[3:])
     try:
         date(2024, month, day)  # a leap year: 02-29 is a day that some years have
     except ValueError:
-        raise table.refused(f"the anchor {text!r} is a day that no year has; write one like 12-31", "anchor") from None
+        raise table.refused(why.NO_SUCH_ANCHOR, "anchor", text=repr(text)) from None
     return month, day
 
 
@@ -512,8 +497,8 @@ def _no_longer(table: _Table, key: str, longest: Duration | None) -> Duration:
     """The window or grace, refused where it is longer than `longest`; zero where it is left out."""
     given = table.duration(key) or Duration()
     if longest is not None and given.mean_seconds > longest.mean_seconds:
-        whose = "a year, the validity of a fixed one" if "anchor" in table.values else f"the validity, {longest}"
-        raise table.refused(f"the {key} {given} is longer than {whose}; write a shorter one", key)
+        sentence = why.LONGER_THAN_YEAR if "anchor" in table.values else why.LONGER
+        raise table.refused(sentence, key, key=key, given=given, longest=longest)
     return given
 
 

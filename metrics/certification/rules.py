@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -70,6 +70,16 @@ def versions_of(session: Session, code: str) -> Sequence[CertificationRule]:
     """The versions of a certification's rule, oldest first."""
     query = select(CertificationRule).where(CertificationRule.code == code).order_by(CertificationRule.version)
     return session.scalars(query).all()
+
+
+def replaced(versions: Iterable[CertificationRule]) -> dict[tuple[str, int], int]:
+    """Which of these versions decide nothing any more because a newer one decides from the same day, and which that is."""
+    newest: dict[tuple[str, date | None], int] = {}
+    rows = sorted(versions, key=lambda row: row.version)
+    for row in rows:
+        newest[row.code, row.effective_from] = row.version
+    found = {(row.code, row.version): newest[row.code, row.effective_from] for row in rows}
+    return {key: version for key, version in found.items() if key[1] != version}
 
 
 def stored_text(session: Session, code: str, version: int | None = None) -> str:

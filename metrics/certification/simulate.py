@@ -21,7 +21,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from metrics.certification.chain import Award, Rulebook, derive
 from metrics.certification.evidence import Piece
-from metrics.certification.rule_text import RuleRefused, parse_rule
+from metrics.certification.rule_refusals import RuleRefused
+from metrics.certification.rule_text import parse_rule
 from metrics.certification.status import standing
 from plugin.errors import RefusedError
 from plugin.moments import in_zone_iso, parse_moment

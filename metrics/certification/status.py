@@ -13,6 +13,9 @@ from metrics.certification.criteria import LATEST, Facts, Holdings, Search
 from metrics.certification.evidence import Piece
 from metrics.certification.rule import Leaf, Section, leaves
 
+NEVER = {None, EARLIEST, LATEST}
+NO_DATES = Dates(None, None, None)
+
 
 class Status(StrEnum):
     """The statuses, in the order in which the first that applies is taken."""
@@ -67,12 +70,12 @@ def standing(
     due date of the requirements, None where the certification is not required.
     """
     case = _Case(book, awards, exempt_from or EARLIEST, exempt_until or EARLIEST, required_due_at)
-    if not any(award.valid_from <= at for award in awards):
+    award = case.deciding(at)
+    if award is None:
         case.begun_at = begun_at(book, pieces, at, holdings)
     status = case.status(at)
-    award = case.deciding(at)
-    dates = book.dates(award) if award is not None and award.revoked_at is None else Dates(None, None, None)
-    stands = max((each for each in awards if each.revoked_at is None), key=_latest, default=None)
+    dates = book.dates(award) if award is not None and award.revoked_at is None else NO_DATES
+    stands = next((each for each in reversed(case.awards) if each.revoked_at is None), None)
     changes = case.changes()
     return Standing(
         status=status,
@@ -94,9 +97,10 @@ def status_at(
     at: datetime,
     exempt_until: datetime | None = None,
     required_due_at: datetime | None = None,
+    exempt_from: datetime | None = None,
 ) -> Status:
     """The status at a moment after `now` if nothing more is recorded: what comes at `next_change_at`."""
-    case = _Case(book, awards, EARLIEST, exempt_until or EARLIEST, required_due_at)
+    case = _Case(book, awards, exempt_from or EARLIEST, exempt_until or EARLIEST, required_due_at)
     case.begun_at = now.begun_at
     return case.status(at)
 
@@ -188,10 +192,12 @@ class _Case:
 
     def changes(self) -> list[datetime]:
         """Every moment at which the status may change by what is known, in order."""
-        moments = [self.exempt_from, self.exempt_until, self.due_at, self.begun_at]
+        moments = {self.exempt_from, self.exempt_until, self.due_at, self.begun_at}
         for award in self.awards:
-            moments += (award.valid_from, award.revoked_at, *self.book.dates(award))
-        return sorted({moment for moment in moments if moment is not None and EARLIEST < moment < LATEST})
+            moments.add(award.valid_from)
+            moments.add(award.revoked_at)
+            moments.update(self.book.dates(award))
+        return sorted(moment for moment in moments - NEVER if moment is not None)
 
     def since(self, at: datetime, changes: list[datetime]) -> datetime | None:
         """The beginning of the status that holds at `at`; None where it always was."""

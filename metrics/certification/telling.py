@@ -19,6 +19,9 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"{answer['employee_number']}, {answer['certification']} ({name}), as of {answer['as_of']}"
     since = f" since {answer['since']}" if answer["since"] else ""
     yield f"Status: {answer['status']}{since}"
+    if answer["exempt_until"]:
+        begins = f"from {answer['exempt_from']} " if answer["exempt_from"] else ""
+        yield f"Exempt {begins}until {answer['exempt_until']}"
     for requirement in answer["required_by"]:
         due = f", due {requirement['due_at']}" if requirement["due_at"] else ""
         whom = requirement["population"]["kind"], requirement["population"]["value"]
@@ -81,10 +84,16 @@ def _tree(node: Mapping[str, Any], indent: str) -> Iterator[str]:
         for child in node["of"]:
             yield from _tree(child, indent + INDENT)
         return
-    asks = ", ".join(f"{key} {value}" for key, value in node["asks"].items())
+    asks = ", ".join(f"{key} {_said(value)}" for key, value in node["asks"].items())
     yield f"{indent}{node['criterion']} ({asks}): {mark}{when}"
     for piece in node["evidence"]:
         percent = f", {Decimal(piece['percent']).normalize():f} %" if "percent" in piece else ""
         voided = f", voided at {piece['voided_at']}" if "voided_at" in piece else ""
         what = f"{piece['kind']} {piece['object']}, {piece['achieved_at']}{percent}{voided}"
         yield f"{indent}{INDENT}evidence {piece['id']}: {what}"
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from metrics.figures import registry
+from metrics.figures import registry, units
 from metrics.figures.figure import Figure, Member
 from metrics.figures.periods import Period
 from metrics.figures.question import ATTEMPTS, BASES, Question
 from metrics.figures.ratio import SIDES
 from metrics.figures.scope import BREAKDOWNS
+from metrics.figures.settings import dimensions_of
 from plugin.cli import Context, pass_context
 from plugin.errors import RefusedError
 from plugin.moments import in_zone_iso, parse_moment
@@ -59,6 +60,12 @@ def list_figures(context: Context, form: str) -> None:
 @click.option("--with-children", is_flag=True, help="Departments together with those below them.")
 @click.option("--position", help="Only this position, by its code.")
 @click.option("--grade", help="Only this grade, by its code.")
+@click.option("--category", help="Only courses, or programmes, of this category.")
+@click.option("--programme", help="Only this programme, by its code: its target and its courses.")
+@click.option("--lecturer", help="Only this lecturer's courses, by the lecturer's code.")
+@click.option("--certification", help="Only this certification, by its code.")
+@click.option("--competency", help="Only this competency, by its code.")
+@click.option("--months", type=click.IntRange(1, 60), default=3, show_default=True, help="Behaviour: months after.")
 @click.option("--exempt", multiple=True, help="The employee number of somebody exempt. May be given more than once.")
 @click.option("--basis", type=click.Choice(BASES), default="started", help="What counts as taking part, for coverage.")
 @click.option("--attempt", type=click.Choice(ATTEMPTS), default="best", help="Which attempt counts, for the pass rate.")
@@ -84,7 +91,14 @@ def show(
         moment = parse_moment(as_of, zone) if as_of else home.clock()
     except ValueError as error:
         raise RefusedError(f"--as-of: {error}.") from None
-    question = Question(Period.parse(period, zone), moment, exempt=frozenset(exempt), **narrowing)
+    question = Question(
+        Period.parse(period, zone),
+        moment,
+        exempt=frozenset(exempt),
+        currency=home.settings.organisation.currency,
+        dimensions=dimensions_of(home),
+        **narrowing,
+    )
     with home.store.read() as session:
         if side:
             if by:
@@ -93,19 +107,17 @@ def show(
         else:
             answers = registry.definition(name).measure(session, question, by)
     if side:
-        _say_people(context, members, form)
+        _say_people(context, members, form, registry.definition(name).lists)
     else:
         _say_figures(context, answers, form, home.settings.organisation.language)
 
 
-def _say_people(context: Context, members: list[Member], form: str) -> None:
-    rows = [
-        {"employee_number": member.employee_number, "name": member.name, "course": member.course} for member in members
-    ]
+def _say_people(context: Context, members: list[Member], form: str, called: str) -> None:
+    rows = [{called: member.employee_number, "name": member.name, "course": member.course} for member in members]
     if form == "json":
         context.say_json(rows)
     elif form == "csv":
-        _say_csv(rows, ["employee_number", "name", "course"])
+        _say_csv(rows, [called, "name", "course"])
     else:
         for member in members:
             context.say(f"{member.employee_number:16} {member.name:30} {member.course or ''}".rstrip())
@@ -122,8 +134,9 @@ def _say_figures(context: Context, answers: list[tuple[str, Figure]], form: str,
         context.say("Nothing to show.")
         return
     for label, figure in answers:
-        shown = "no value" if figure.value is None else f"{figure.value:.1%}"
-        sizes = f"{figure.numerator}/{figure.denominator}"
+        unit = registry.definition(figure.name).unit
+        shown = "no value" if figure.value is None else units.value_of(figure.value, unit)
+        sizes = f"{units.number_of(figure.numerator)}/{units.number_of(figure.denominator)}"
         reason = figure.reason.in_language(language) if figure.reason else ""
         mark = "" if figure.complete else "provisional"
         context.say(f"{label:24} {shown:>9} {sizes:>15}  {mark:11}  {reason}".rstrip())
@@ -139,10 +152,14 @@ def _notes(answers: list[tuple[str, Figure]], language: str) -> Iterable[str]:
     yield f"As of {in_zone_iso(first.as_of, first.period.zone)}."
     single = len(answers) == 1
     for label, figure in answers:
-        if single:
+        if single and registry.definition(first.name).about_people:
             yield f"Population: {figure.population.size}, {figure.population.rule.in_language(language)}."
         counted = {**figure.exclusions, **figure.not_visible, **figure.beside}
-        texts = [f"{words[code].in_language(language)}: {count}" for code, count in counted.items()]
+        texts = [f"{words[code].in_language(language)}: {units.number_of(count)}" for code, count in counted.items()]
+        texts += [
+            f"{words[name].in_language(language) if name in words else name}: {units.number_of(number)}"
+            for name, number in figure.parts.items()
+        ]
         if texts:
             yield ("" if single else f"{label}: ") + "; ".join(texts) + "."
     for item in dict.fromkeys(item for _, figure in answers for item in figure.provisional):
@@ -163,7 +180,7 @@ def _flat(label: str, figure: Figure) -> dict[str, Any]:
         "complete": figure.complete,
         **{
             key: " ".join(f"{code}={count}" for code, count in answer[key].items())
-            for key in ("exclusions", "not_visible", "beside")
+            for key in ("exclusions", "not_visible", "beside", "parts")
         },
     }
 

@@ -7,7 +7,7 @@ from sqlalchemy import Select, and_, not_, or_, select
 from connectors.models import Course
 from metrics.figures.participation import pairs, unbound_enrolments
 from metrics.figures.ratio import Ratio
-from metrics.figures.scope import Scope, course_label, flag
+from metrics.figures.scope import Scope, flag
 from metrics.figures.words import Words
 
 
@@ -23,7 +23,7 @@ def _facts(scope: Scope) -> Select[Any]:
         select(
             pair.c.slice,
             pair.c.person_id,
-            course_label(Course.source, Course.object).label("course"),
+            scope.course_part().label("course"),
             flag(completed).label("numerator"),
             flag(enrolled).label("denominator"),
             flag(and_(not_(completed), earlier, or_(active, suspended, ended))).label("completed_earlier"),

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, null, or_, select
 from connectors.models import Course
 from metrics.figures.participation import pairs, unbound_enrolments
 from metrics.figures.ratio import Ratio
-from metrics.figures.scope import Scope, course_label, flag, no_course
+from metrics.figures.scope import Scope, flag, no_course
 from metrics.figures.words import Words
 
 
@@ -23,8 +23,8 @@ def _facts(scope: Scope) -> Select[Any]:
         "completed": completed,
     }
     took_part = flag(conditions[basis])
-    by_course = scope.by == "course"
-    course = course_label(Course.source, Course.object) if by_course else no_course()
+    by_course = scope.by_courses
+    course = scope.course_part() if by_course else no_course()
     count = func.sum(took_part)
     numerator = flag(count > 0)
     if basis == "started" and not by_course:

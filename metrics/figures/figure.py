@@ -41,7 +41,7 @@ class Figure:
     """A figure. `value` is None where there is none, and `reason` says why.
 
     `exclusions`, `not_visible` and `beside` count under the codes whose words the figure's definition has; a count of
-    zero is left out, but not of `beside`.
+    zero is left out, but not of `beside`. `parts` are numbers under names of the data: dimensions, currencies.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Figure:
     not_visible: Mapping[str, int] = field(default_factory=dict)
     beside: Mapping[str, Number] = field(default_factory=dict)
     provisional: tuple[Provisional, ...] = ()
+    parts: Mapping[str, Number] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -68,8 +69,8 @@ class Figure:
         return {
             "name": self.name,
             "value": None if self.value is None else str(round(self.value, 6)),
-            "numerator": self.numerator,
-            "denominator": self.denominator,
+            "numerator": _plain(self.numerator),
+            "denominator": _plain(self.denominator),
             "reason": self.reason.in_language(language) if self.reason else None,
             "population": {
                 "size": self.population.size,
@@ -78,7 +79,8 @@ class Figure:
             },
             "exclusions": dict(self.exclusions),
             "not_visible": dict(self.not_visible),
-            "beside": dict(self.beside),
+            "beside": {code: _plain(number) for code, number in self.beside.items()},
+            "parts": {name: _plain(number) for name, number in self.parts.items()},
             "period": {
                 "name": self.period.name,
                 "start": in_zone_iso(self.period.start, zone),
@@ -96,6 +98,11 @@ class Figure:
                 for item in self.provisional
             ],
         }
+
+
+def _plain(number: Number) -> int | str:
+    """A whole number as it is; another as text, rounded to six places."""
+    return number if isinstance(number, int) else str(round(number, 6))
 
 
 @dataclass(frozen=True, order=True)

@@ -27,7 +27,7 @@ from connectors.models import (
     StreamRun,
     SyncRun,
 )
-from metrics.figures.scope import Scope, flag, is_course, no_flag
+from metrics.figures.scope import Scope, flag, no_flag
 
 FLAGS = (
     "active",
@@ -187,4 +187,4 @@ def _statements(scope: Scope) -> Select[Any]:
             *(not_(or_(verb == name, verb.like(f"%/{name}"))) for name in NOT_WORK),
         )
     )
-    return query if scope.question.course is None else query.where(is_course(scope.question.course))
+    return query.where(*scope.asked_courses)

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select, tup
 from connectors.models import Activity, Course, Evidence, Result
 from metrics.figures.participation import counting_at, unbound_accounts
 from metrics.figures.ratio import Ratio
-from metrics.figures.scope import Scope, course_label, flag, is_course, no_course
+from metrics.figures.scope import WITHOUT, Scope, course_label, flag, no_course
 from metrics.figures.words import Words
 
 
@@ -34,12 +34,11 @@ def _facts(scope: Scope) -> Select[Any]:
             Evidence.kind.in_(("score", "passed")),
             scope.within(Evidence.achieved_at),
             counting_at(scope.as_of),
-            _is_no_sum_of_tests(),
+            is_no_sum_of_tests(),
         )
         .group_by(*key, Evidence.origin)
     )
-    if scope.question.course is not None:
-        attempts = attempts.where(is_course(scope.question.course, Evidence.source, Evidence.course))
+    attempts = attempts.where(*scope.of_course(Evidence.source, Evidence.course))
     tried = attempts.subquery()
     order: dict[str, list[ColumnElement[Any]]] = {
         "best": [tried.c.passed.desc()],
@@ -53,7 +52,9 @@ def _facts(scope: Scope) -> Select[Any]:
     counts = and_(marked, ranked.c.place == 1)
     assessments = func.sum(flag(counts))
     successes = func.sum(flag(and_(counts, ranked.c.passed == 1)))
-    course = course_label(ranked.c.source, ranked.c.course) if scope.by == "course" else no_course()
+    course = course_label(ranked.c.source, ranked.c.course) if scope.by_courses else no_course()
+    if scope.by == "category":
+        course = func.coalesce(Course.category, WITHOUT)
     query = select(
         ranked.c.slice,
         ranked.c.person_id,
@@ -64,10 +65,12 @@ def _facts(scope: Scope) -> Select[Any]:
         assessments.label("assessments"),
         successes.label("assessments_passed"),
     ).group_by(ranked.c.slice, ranked.c.person_id)
-    return query.group_by(course) if scope.by == "course" else query
+    if scope.by == "category":
+        query = query.outerjoin(Course, and_(Course.source == ranked.c.source, Course.object == ranked.c.course))
+    return query.group_by(course) if scope.by_courses else query
 
 
-def _is_no_sum_of_tests() -> ColumnElement[bool]:
+def is_no_sum_of_tests() -> ColumnElement[bool]:
     """The condition that a result is not the total of a course whose tests are judged by themselves."""
     with_tests = (
         select(Course.source, Course.object)
@@ -77,7 +80,7 @@ def _is_no_sum_of_tests() -> ColumnElement[bool]:
     return or_(Evidence.object != Evidence.course, tuple_(Evidence.source, Evidence.object).not_in(with_tests))
 
 
-def _unbound(scope: Scope) -> Select[Any]:
+def unbound_results(scope: Scope) -> Select[Any]:
     """How many results in the period are of accounts that belong to no employee: slice, count."""
     slices, as_of, accounts = scope.slices, scope.as_of, unbound_accounts(scope)
     at = Result.achieved_at
@@ -113,7 +116,7 @@ FIGURE = Ratio(
     ),
     streams=("employees", "results"),
     facts=_facts,
-    unbound=_unbound,
+    unbound=unbound_results,
     exclusions={"no_pass_mark": Words("results without a known pass mark", "没有及格线的成绩")},
     beside={
         "assessments": Words("tests attempted (people by tests)", "参加考核人次"),

@@ -61,6 +61,15 @@ class Period:
         """The population date: the day of the period's last instant, or of `as_of` if that is earlier."""
         return min(self.end - _INSTANT, as_of.astimezone(UTC)).astimezone(self.zone).date()
 
+    def quarters(self) -> Iterator["Period"]:
+        """The calendar quarters that lie whole in the period."""
+        year, quarter = self.first_day.year, (self.first_day.month + 2) // 3
+        while date(year, quarter * 3 - 2, 1) < self.end_day:
+            found = Period.parse(f"{year}Q{quarter}", self.zone)
+            if found.first_day >= self.first_day and found.end_day <= self.end_day:
+                yield found
+            year, quarter = year + quarter // 4, quarter % 4 + 1
+
     def months(self) -> Iterator["Period"]:
         """The calendar months of the period, the first and the last cut where the period begins and ends."""
         first = self.first_day

@@ -1,7 +1,8 @@
 """What is asked of a figure: which period, as of when, about whom."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from metrics.figures.periods import Period
@@ -10,14 +11,18 @@ from plugin.errors import RefusedError
 
 BASES = ("started", "enrolled", "completed")
 ATTEMPTS = ("best", "last", "first")
+DIMENSIONS = ("content", "lecturer", "organisation", "learning_gain")
 
 
 @dataclass(frozen=True)
 class Question:
     """One question. Departments, positions and grades are asked for by their codes, a course by its object.
 
-    `listed` narrows the population to these employee numbers (the target of a programme). `exempt` are the employee
-    numbers of those who need not take part; figures whose definition says so leave them out and count them.
+    `programme`, `category` and `lecturer` stand for courses: the programme's, the category's, the lecturer's; a programme
+    stands for whom it is for as well. `months` is how long after a programme behaviour is looked at. `currency` is the
+    organisation's, `dimensions` those of satisfaction. `listed` narrows the population to these employee numbers.
+    `exempt` are the employee numbers of those who need not take part; figures whose definition says so leave them out
+    and count them.
     """
 
     period: Period
@@ -29,6 +34,14 @@ class Question:
     course: str | None = None
     listed: frozenset[str] | None = None
     exempt: frozenset[str] = frozenset()
+    programme: str | None = None
+    category: str | None = None
+    lecturer: str | None = None
+    certification: str | None = None
+    competency: str | None = None
+    months: int = 3
+    currency: str = "EUR"
+    dimensions: tuple[str, ...] = DIMENSIONS
     basis: str = "started"
     attempt: str = "best"
 
@@ -39,6 +52,17 @@ class Question:
             raise RefusedError(f"{self.basis!r} is not a basis of coverage; choose one of {', '.join(BASES)}.")
         if self.attempt not in ATTEMPTS:
             raise RefusedError(f"{self.attempt!r} does not say which attempt; choose one of {', '.join(ATTEMPTS)}.")
+
+    def about_programme(self, code: str) -> "Question":
+        """The same about everybody of a programme's target, and its courses."""
+        whole: dict[str, Any] = {
+            "department": None,
+            "with_children": False,
+            "position": None,
+            "grade": None,
+            "listed": None,
+        }
+        return replace(self, **whole, course=None, category=None, lecturer=None, programme=code)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -72,6 +96,9 @@ class Question:
         if self.grade is not None:
             english.append(f"grade {self.grade}")
             chinese.append(f"职级 {self.grade}")
+        if self.programme is not None:
+            english.append(f"the target of the programme {self.programme}")
+            chinese.append(f"培训项目 {self.programme} 的目标人群")
         if self.listed is not None:
             english.append(f"among {len(self.listed)} listed people")
             chinese.append(f"限于名单所列 {len(self.listed)} 人")

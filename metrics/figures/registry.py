@@ -30,6 +30,34 @@ class Definition(Protocol):
         """What it means."""
 
     @property
+    def nothing(self) -> Words:
+        """Why it has no value where there is nothing to measure."""
+
+    @property
+    def unit(self) -> str:
+        """How its value is shown: one of metrics.figures.units.UNITS."""
+
+    @property
+    def about_people(self) -> bool:
+        """Whether it is about the question's people; else about money or programmes of the whole organisation."""
+
+    @property
+    def has_people(self) -> bool:
+        """Whether somebody, or something, can be listed behind it."""
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether who is in its denominator and not in its numerator is missing there."""
+
+    @property
+    def each(self) -> Words:
+        """What stands beside the names of those behind it: a course, a certification, a programme."""
+
+    @property
+    def lists(self) -> str:
+        """What those behind it are known by: employee_number or programme."""
+
+    @property
     def breakdowns(self) -> tuple[str, ...]:
         """By what it can be broken down."""
 

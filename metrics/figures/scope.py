@@ -8,23 +8,29 @@ or `exempt`. The people of a slice are its candidates who are in. A leaver stand
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
     CTE,
+    JSON,
     ColumnElement,
     Date,
     Integer,
     Select,
     String,
+    Subquery,
+    and_,
     case,
     cast,
     func,
     literal,
+    literal_column,
     null,
     or_,
     select,
+    true,
     tuple_,
     union_all,
 )
@@ -32,14 +38,21 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from connectors.models import Course
+from metrics.figures.figure import Number
 from metrics.figures.periods import Period
+from metrics.figures.programmes import find_programme, named
 from metrics.figures.question import Question
+from metrics.inputs.models import CourseDetail, Lecturer, Programme, known_at
 from plugin.errors import NotFoundError, RefusedError
-from plugin.models import Assignment, Department, Grade, Person, Position
+from plugin.models import Assignment, Department, Grade, Person, PersonTag, Position
 from plugin.people import standing_on
 from plugin.store import UtcDateTime
 
-BREAKDOWNS = ("department", "position", "grade", "course", "month")
+PLACES = ("department", "position", "grade")
+OF_COURSES = ("course", "category", "certification")  # a row for each; the people are those of the whole
+NARROWED = ("programme", "lecturer")  # measured by asking for each in turn
+USUAL = (*PLACES, "course", "category", *NARROWED, "month")
+BREAKDOWNS = (*USUAL, "certification", "competency", "quarter")
 WITHOUT = "–"  # the label of those who have no department, position, grade or course
 
 TextColumn = ColumnElement[Any] | InstrumentedAttribute[Any]
@@ -51,7 +64,13 @@ class Scope:
     """A question, broken down `by` one of BREAKDOWNS or not at all; `exempt_out` when the figure leaves the exempt out."""
 
     def __init__(
-        self, session: Session, question: Question, by: str | None = None, *, exempt_out: bool = False
+        self,
+        session: Session,
+        question: Question,
+        by: str | None = None,
+        *,
+        exempt_out: bool = False,
+        looks_ahead: bool = False,
     ) -> None:
         if by is not None and by not in BREAKDOWNS:
             raise RefusedError(f"Figures do not break down by {by!r}; choose one of {', '.join(BREAKDOWNS)}.")
@@ -59,6 +78,7 @@ class Scope:
         self.question = question
         self.by = by
         self.exempt_out = exempt_out
+        self.looks_ahead = looks_ahead
         self.is_sqlite = session.get_bind().dialect.name == "sqlite"
         self._check_names()
 
@@ -70,18 +90,29 @@ class Scope:
             ("grade", Grade.code, self.question.grade),
         ]
         for what, column, code in asked:
-            if code is not None and self.session.scalar(select(column).where(column == code)) is None:
+            if (
+                code is not None
+                and code != WITHOUT
+                and self.session.scalar(select(column).where(column == code)) is None
+            ):
                 raise NotFoundError(f"There is no {what} with the code {code!r}.")
         course = self.question.course
         if course is not None and self.session.scalar(select(Course.id).where(is_course(course)).limit(1)) is None:
             raise NotFoundError(f"There is no course {course!r}; a course is asked for by its idnumber, or id:N.")
+        category = self.question.category
+        columns = (Course.category, Programme.category)
+        if category not in (None, WITHOUT) and not any(
+            self.session.scalar(select(column).where(column == category).limit(1)) for column in columns
+        ):
+            raise NotFoundError(f"There is no course and no programme of the category {category!r}.")
+        _ = self.programme, self.lecturer
 
     @cached_property
     def periods(self) -> list[Period]:
         """The slices: the period, or those of its months that have begun by the as-of time."""
         period = self.question.period
         periods = list(period.months()) if self.by == "month" else [period]
-        return [one for one in periods if one.start <= self.question.as_of]
+        return [one for one in periods if self.looks_ahead or one.start <= self.question.as_of]
 
     @cached_property
     def slices(self) -> CTE:
@@ -138,18 +169,68 @@ class Scope:
 
     def _filters(self) -> Iterable[ColumnElement[bool]]:
         question = self.question
-        if question.department is not None:
+        if question.department == WITHOUT:
+            yield Assignment.department_id.is_(None)
+        elif question.department is not None:
             asked = select(Department.id).where(Department.code == question.department)
             if question.with_children:
                 below = self.below
                 asked = select(below.c.id).where(below.c.root_id.in_(asked))
             yield Assignment.department_id.in_(asked)
-        if question.position is not None:
+        if question.position == WITHOUT:
+            yield Assignment.position_id.is_(None)
+        elif question.position is not None:
             yield Assignment.position_id.in_(select(Position.id).where(Position.code == question.position))
-        if question.grade is not None:
+        if question.grade == WITHOUT:
+            yield Assignment.grade_id.is_(None)
+        elif question.grade is not None:
             yield Assignment.grade_id.in_(select(Grade.id).where(Grade.code == question.grade))
         if question.listed is not None:
             yield self.among(Person.employee_number, question.listed)
+        if self.programme is not None:
+            yield self._target(self.programme)
+
+    @cached_property
+    def programme(self) -> Programme | None:
+        """The programme that the question is about, as it was known then. Raises NotFoundError."""
+        code = self.question.programme
+        return None if code is None else find_programme(self.session, code, self.question.as_of)
+
+    @cached_property
+    def lecturer(self) -> str | None:
+        """The lecturer whose courses the question is about. Raises NotFoundError."""
+        code = self.question.lecturer
+        if code is None:
+            return None
+        if self.session.scalar(select(Lecturer.id).where(Lecturer.lecturer == code).limit(1)) is None:
+            raise NotFoundError(f"There is no lecturer {code!r}; see 'certbridge inputs list lecturers'.")
+        return code
+
+    def _target(self, programme: Programme) -> ColumnElement[bool]:
+        """The condition that somebody is of the programme's target: by what it says, or by name."""
+        by_name = Person.id.in_(named(programme.programme, "target", self.question.as_of))
+        if programme.everybody:
+            return true()
+        rules: list[ColumnElement[bool]] = []
+        if programme.department is not None:
+            asked = select(Department.id).where(Department.code == programme.department)
+            if programme.with_children:
+                asked = select(self.below.c.id).where(self.below.c.root_id.in_(asked))
+            rules.append(Assignment.department_id.in_(asked))
+        if programme.position is not None:
+            rules.append(Assignment.position_id.in_(select(Position.id).where(Position.code == programme.position)))
+        if programme.grade is not None:
+            rules.append(Assignment.grade_id.in_(select(Grade.id).where(Grade.code == programme.grade)))
+        if programme.tag is not None:
+            day = self.slices.c.day
+            tagged = select(PersonTag.id).where(
+                PersonTag.person_id == Person.id,
+                PersonTag.tag == programme.tag,
+                PersonTag.valid_from <= day,
+                or_(PersonTag.valid_until.is_(None), PersonTag.valid_until > day),
+            )
+            rules.append(tagged.exists())
+        return or_(and_(*rules), by_name) if rules else by_name
 
     @cached_property
     def people(self) -> CTE:
@@ -185,6 +266,11 @@ class Scope:
             return query.outerjoin(Grade, Grade.id == members.c.grade_id), func.coalesce(Grade.code, WITHOUT)
         return query, members.c.slice
 
+    @staticmethod
+    def share(part: Number, whole: Number) -> Decimal | None:
+        """The part of the whole; None of nothing."""
+        return Decimal(part) / Decimal(whole) if whole else None
+
     def among(
         self, column: ColumnElement[str] | InstrumentedAttribute[str], values: Iterable[str]
     ) -> ColumnElement[bool]:
@@ -194,6 +280,12 @@ class Scope:
             return column.in_(select(func.json_each(json.dumps(listed)).table_valued("value").c.value))
         items = func.jsonb_array_elements_text(cast(listed, JSONB)).table_valued("value")
         return column.in_(select(items.c.value))
+
+    def among_ids(self, column: Any, values: Iterable[int]) -> ColumnElement[bool]:
+        """The condition that a number is one of `values`: one parameter, however many they are."""
+        listed = self.rows((("id", Integer),), [(value,) for value in sorted(values)])
+        condition: ColumnElement[bool] = column.in_(select(listed.c.id))
+        return condition
 
     def within(self, moment: Any) -> ColumnElement[bool]:
         """The condition that `moment` lies in the slice and not after the as-of time; for queries over `people`."""
@@ -209,11 +301,59 @@ class Scope:
         return literal(self.question.as_of, UtcDateTime())
 
     def in_course(self, source: Any, course_key: Any) -> Sequence[ColumnElement[bool]]:
-        """The condition that a pulled row is of the question's course; none when it asks for no course."""
-        if self.question.course is None:
+        """The condition that a pulled row is of the question's courses; none when it asks for no course."""
+        if not self.asked_courses:
             return ()
-        asked = select(Course.source, Course.course_key).where(is_course(self.question.course))
+        asked = select(Course.source, Course.course_key).where(*self.asked_courses)
         return (tuple_(source, course_key).in_(asked),)
+
+    def of_course(self, source: Any, object_: Any) -> Sequence[ColumnElement[bool]]:
+        """The same for a row that has the course's object and not its key."""
+        if not self.asked_courses:
+            return ()
+        asked = select(Course.source, Course.object).where(*self.asked_courses)
+        return (tuple_(source, object_).in_(asked),)
+
+    @cached_property
+    def asked_courses(self) -> list[ColumnElement[bool]]:
+        """The conditions on courses that the question makes; none when it asks for no course."""
+        question, label = self.question, course_label(Course.source, Course.object)
+        conditions: list[ColumnElement[bool]] = []
+        if question.course is not None:
+            conditions.append(is_course(question.course))
+        if question.category is not None:
+            conditions.append(func.coalesce(Course.category, WITHOUT) == question.category)
+        if self.programme is not None and self.programme.courses:
+            conditions.append(self.among(label, self.programme.courses))
+        if self.lecturer is not None:
+            taught = select(CourseDetail.course).where(
+                CourseDetail.lecturer == self.lecturer, known_at(CourseDetail, question.as_of)
+            )
+            conditions.append(label.in_(taught))
+        return conditions
+
+    @property
+    def by_courses(self) -> bool:
+        """Whether it is broken down by what courses are told apart by."""
+        return self.by in OF_COURSES
+
+    def course_part(self) -> ColumnElement[str]:
+        """What a course is broken down by, or else called; for queries that have Course in them."""
+        if self.by == "category":
+            return func.coalesce(Course.category, WITHOUT)
+        return course_label(Course.source, Course.object)
+
+    def rows(self, columns: Sequence[tuple[str, Any]], rows: Iterable[Sequence[Any]]) -> Subquery:
+        """Rows that were worked out elsewhere, as a table: one parameter, however many they are. JSON values, no NULL."""
+        text = json.dumps(list(rows))
+        if self.is_sqlite:
+            listed = func.json_each(text).table_valued("value")
+            parts: list[Any] = [func.json_extract(listed.c.value, f"$[{place}]") for place in range(len(columns))]
+        else:
+            listed = func.json_array_elements(cast(literal(text), JSON)).table_valued("value").render_derived()
+            parts = [listed.c.value.op("->>")(literal_column(str(place))) for place in range(len(columns))]
+        named_parts = zip(parts, columns, strict=True)
+        return select(*(cast(part, type_).label(name) for part, (name, type_) in named_parts)).subquery()
 
 
 def course_label(source: TextColumn, object_: TextColumn) -> ColumnElement[str]:

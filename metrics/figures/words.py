@@ -16,3 +16,6 @@ class Words:
     def in_language(self, language: str) -> str:
         """The text in `language`; English where it is not one of ours."""
         return self.zh_Hans_CN if language == "zh_Hans_CN" else self.en
+
+
+COURSE = Words("Course", "课程")  # what stands beside each name of a list, where it is nothing else

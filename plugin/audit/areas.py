@@ -22,12 +22,13 @@ AREAS: dict[str, tuple[str, ...]] = {
         "person.",  # handed out, erased
         "quarantine.",
         "retention.",
+        "roster.",
         "sign_in.",
         "source.",
         "sync.",
         "token.",
     ),
-    "hr": ("award.", "erasure.", "identity.", "pay.", "promotion."),
+    "hr": ("award.", "erasure.", "identity.", "pay.", "promotion.", "roster."),
 }
 
 

@@ -1,15 +1,16 @@
 """`certbridge sync`, `sources check` and `quarantine`, as a shell or a script meets them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from connectors import parse
 from connectors.commands import register
+from connectors.records import Record
+from connectors.roster.connector import Rows
 from plugin import cli as kernel
 from tests.connectors.book import Site
 
@@ -176,9 +177,9 @@ def test_quarantine_list(shell: Shell) -> None:
     shell.run("sync", "roster")
     said = shell.run("quarantine", "list").stdout
     assert said.startswith("1: roster, employees, employee:E1002 (since 20")
-    assert "Line 3 of roster.csv: The field 'name' is empty." in said
+    assert "Line 3 of roster.csv, column B (name): It is empty." in said
     (row,) = shell.read("quarantine", "list")
-    assert row["record"] == {"employee_number": "E1002", "name": "", "line": 3, "same_number": 1}
+    assert (row["record"]["employee_number"], row["record"]["name"], row["record"]["line"]) == ("E1002", "", 3)
     assert (row["source"], row["stream"], row["times"]) == ("roster", "employees", 1)
     assert shell.read("quarantine", "list", "--source", "moodle") == []
     assert len(shell.read("quarantine", "list", "--source", "roster")) == 1
@@ -192,12 +193,12 @@ def test_quarantine_retry(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None
     assert (result.exit_code, result.stdout) == (3, "roster: 0 could be used now, 1 could not\n")
     assert shell.read("quarantine", "list")[0]["times"] == 2
     (shell.folder / "roster.csv").unlink()
-    reading = parse.text
+    strict = Rows.parse
 
-    def generous(raw: Any, field: str, *limit: int) -> str | None:
-        return reading(raw, field, *limit) or ("Unnamed" if field == "name" else None)
+    def generous(self: Rows, raw: Mapping[str, Any]) -> Record:
+        return strict(self, {**{name: value for name, value in raw.items() if name != "refused"}, "name": "Unnamed"})
 
-    monkeypatch.setattr(parse, "text", generous)
+    monkeypatch.setattr(Rows, "parse", generous)
     result = shell.run("quarantine", "retry", "roster")
     assert (result.exit_code, result.stdout) == (0, "roster: 1 could be used now, 0 could not\n")
     assert shell.read("quarantine", "list") == []
@@ -209,7 +210,7 @@ def test_quarantine_show_and_discard(shell: Shell) -> None:
     shell.run("sync", "roster")
     (row,) = shell.read("quarantine", "list")
     shown = shell.run("quarantine", "show", str(row["id"]))
-    assert "The field 'name' is empty." in shown.stdout
+    assert "column B (name): It is empty." in shown.stdout
     assert '"employee_number": "E1002"' in shown.stdout
     assert shell.run("quarantine", "discard", str(row["id"])).exit_code == 2
     assert "Say why" in shell.run("quarantine", "discard", str(row["id"]), "--reason", " ").stderr

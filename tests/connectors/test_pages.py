@@ -130,7 +130,7 @@ def test_quarantine_shows_records_whole_in_pages(visit: Visit) -> None:
     assert "王芳 &lt;b&gt;" in page
     assert "LMS &amp; sync" in page
     page = client.get("/quarantine?source=lms&stream=results").text
-    assert "page=2&amp;source=lms&amp;stream=results" in page
+    assert "source=lms&amp;stream=results&amp;page=2" in page
     assert client.get("/quarantine?stream=results&page=2").text.count("<details>") == 9
     assert client.get("/quarantine?stream=completions").text.count("<details>") == 1
 

@@ -4,7 +4,7 @@ import base64
 import json
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from standardwebhooks import Webhook
 
+from connectors import doors
 from connectors.models import SourceNotice
 from connectors.notices import KEPT, LARGEST
 from plugin.installation import Installation
@@ -45,7 +46,7 @@ class Sent:
     ) -> Any:
         """Send one, signed now if not told otherwise; a header given as '' is left out."""
         sent = json.dumps(NOTICE).encode() if body is None else body
-        moment = (at or datetime.now(UTC)) + off
+        moment = (at or START) + off
         signed = {
             "webhook-id": name,
             "webhook-timestamp": str(int(moment.timestamp())),
@@ -115,16 +116,20 @@ def test_while_the_secret_changes_both_are_good(send: Sent) -> None:
         ({"off": timedelta(minutes=-30)}, 400),
         ({"off": timedelta(minutes=30)}, 400),
         ({"name": "x" * 201}, 400),
+        ({"name": "x.1{"}, 400),
+        ({"webhook_signature": "v1,AAAA  v1,AAAA"}, 401),
+        ({"body": b'{"type": "x", "type": "y"}'}, 400),
+        ({"body": b'{"type": "x", "data": NaN}'}, 400),
         ({"where": "/api/v1/sources/other/events"}, 404),
         ({"where": "/api/v1/sources/silent/events"}, 404),
         ({"body": b"{}"}, 422),
         ({"body": b"[1]"}, 422),
-        ({"body": b"no json"}, 422),
+        ({"body": b"no json"}, 400),
         ({"body": b'{"type": "", "data": {}}'}, 422),
         ({"body": b'{"type": 5, "data": {}}'}, 422),
         ({"body": b'{"type": "x", "data": 5}'}, 422),
         ({"body": b'{"type": "x", "data": {"changes": 5}}'}, 422),
-        ({"body": b"[" * 100_000}, 422),
+        ({"body": b"[" * 100_000}, 400),
         ({"body": b"\xff\xfe"}, 401),
         ({"body": b" " * (LARGEST + 1)}, 413),
     ],
@@ -132,12 +137,12 @@ def test_while_the_secret_changes_both_are_good(send: Sent) -> None:
 def test_what_is_wrong_is_refused_and_not_stored(send: Sent, given: dict[str, Any], status: int) -> None:
     """Each kind of wrong notice is answered by its own status in JSON, and nothing is stored."""
     answer = send(**given)
-    assert (answer.status_code, "error" in answer.get_json(), send.rows, send.woken) == (status, True, [], [])
+    assert (answer.status_code, "detail" in answer.get_json(), send.rows, send.woken) == (status, True, [], [])
 
 
 def test_a_changed_body_is_refused(send: Sent) -> None:
     """A signature covers every byte: one blank more, and the notice is not the source's."""
-    moment = datetime.now(UTC)
+    moment = START
     signature = Webhook(SECRET).sign("epoch.1-2", moment, json.dumps(NOTICE))
     assert send(json.dumps(NOTICE).encode() + b" ", webhook_signature=signature, at=moment).status_code == 401
 
@@ -160,6 +165,54 @@ def test_neither_secret_nor_body_is_in_the_log(send: Sent, caplog: pytest.LogCap
     send(secret=OTHER)
     for text in (SECRET, OLDER, OTHER, "moodle.changes"):
         assert text not in caplog.text
+
+
+def test_what_comes_is_counted_by_how_it_ended(send: Sent) -> None:
+    """Taken, known and refused notices are counted by source and reason; one that is taken ends a row of refusals."""
+    for given in ({}, {}, {"secret": OTHER}, {"secret": OTHER}, {"off": timedelta(minutes=-6)}, {"body": b"no json"}):
+        send(**given)
+    send(where="/api/v1/sources/other/events")
+    assert counted(send.home) == {
+        ("moodle", "known"): (1, 0),
+        ("moodle", "malformed"): (1, 1),
+        ("moodle", "signature"): (2, 2),
+        ("moodle", "stale"): (1, 1),
+        ("moodle", "taken"): (1, 0),
+        ("", "unknown"): (1, 1),
+    }
+    send(name="another")
+    assert {row for _, row in counted(send.home).values()} == {0, 1}
+
+
+def counted(home: Installation) -> dict[tuple[str, str], tuple[int, int]]:
+    """How often, and how often in a row, by name and outcome."""
+    with home.store.read() as session:
+        return {(row.name, row.outcome): (row.times, row.in_a_row) for row in doors.counts(session, doors.NOTICES)}
+
+
+def test_refusals_without_end_are_told(send: Sent) -> None:
+    """Five refusals in a row are an alert and a finding that says why; what a stranger sends is a finding only."""
+    for _ in range(4):
+        send(secret=OTHER)
+    assert list(doors.troubles((doors.NOTICES,))(send.home)) == []
+    send(secret=OTHER)
+    for _ in range(5):
+        send(where="/api/v1/sources/other/events")
+    (trouble,) = doors.troubles((doors.NOTICES,))(send.home)
+    assert (trouble.kind, trouble.name, trouble.count, trouble.since) == ("inbound", "notices: moodle", 5, START)
+    assert "secret" in trouble.reason
+    assert {finding.subject for finding in doors.findings(send.home, (doors.NOTICES,))} == {"moodle", "notices"}
+    send()
+    assert list(doors.troubles((doors.NOTICES,))(send.home)) == []
+
+
+def test_a_source_without_good_secrets_is_said_in_the_log_only(
+    send: Sent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Secrets that are none are the operator's fault: 503, and not a refusal of the source's."""
+    monkeypatch.setenv("NOTICE_SECRET", "whsec_%%%")
+    monkeypatch.setenv("OLDER_SECRET", "whsec_%%%")
+    assert (send().status_code, counted(send.home)) == (503, {})
 
 
 def test_old_notices_are_forgotten(send: Sent) -> None:

@@ -65,4 +65,4 @@ def test_what_is_not_there_is_said(get: Get, path: str, status: int, said: str) 
     """An unknown employee or certification is 404, an unreadable moment 422, with the reason as JSON."""
     answer = get(path)
     assert answer.status_code == status
-    assert said in answer.json["error"]
+    assert said in answer.json["detail"]

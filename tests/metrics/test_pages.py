@@ -17,6 +17,8 @@ from plugin.installation import Installation
 from plugin.models import Person
 from plugin.people import Employee, record_employees
 from plugin.web import create_app, session_of
+from tests.metrics.figures import planned
+from tests.metrics.figures.world import World
 
 RULE = """
 code = "{code}"
@@ -319,6 +321,23 @@ def test_figures_come_with_everything_needed_to_judge_them(visit: Visit) -> None
     assert page.count("<svg") == 2
     assert page.count('role="img" aria-label="') == 2
     assert 'href="/figures/completion_rate/gap?period=2026"' in page
+
+
+@pytest.mark.parametrize(("role", "employee", "shown"), [("hr", None, True), ("manager", "E1001", False)])
+def test_figures_of_the_whole_organisation_are_no_managers(
+    visit: Visit, installation: Installation, role: str, employee: str | None, shown: bool
+) -> None:
+    """What is about money and programmes is shown to who sees the whole organisation; programmes go by their codes."""
+    with installation.store.write() as session:
+        planned.programme(World(session), "P-1")
+    client = visit(role, employee=employee)
+    page = client.get("/figures?period=2026").text
+    assert ("Cost control rate" in page) is shown
+    assert "Certification compliance" in page
+    programmes = client.get("/figures/programme_completion/gap?period=2026")
+    assert programmes.status_code == (200 if shown else 403)
+    assert ("P-1" in programmes.text) is shown
+    assert client.get("/figures/cost_control/numerator").status_code == (422 if shown else 403)
 
 
 def test_figures_narrow_to_a_department_and_a_period(visit: Visit) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import delete, func, select, update
 from connectors.models import Course, Evidence, SyncRun
 from metrics import reminder_digests, reminders
 from metrics.certification import decisions
+from metrics.certification.acting import By
 from metrics.certification.engine import derive_due
 from metrics.certification.models import Award, Requirement
 from metrics.certification.requirements import add_requirement
@@ -637,3 +638,28 @@ def test_nothing_is_counted_twice(scene: Scene) -> None:
     assert scene.days(71) == []
     with scene.store.read() as session:
         assert session.scalar(select(func.count()).select_from(Mail)) == 2  # the reminder and the manager's list
+
+
+def test_another_change_before_the_due_date_hides_no_reminder(scene: Scene) -> None:
+    """A second duty that ends, and an exemption that begins, between a reminder's moment and the due date: it is told all the same."""
+    scene.employees(Employee("E2", "Bo", "bo@acme.example", position="Operator", joined_on=date(2020, 1, 1)))
+    scene.employees(Employee("E3", "Cy", "cy@acme.example", grade="G3", joined_on=date(2020, 1, 1)))
+    due = {"certification": "FORKLIFT", "kind": "duty", "starts_on": NOW.date(), "due_on": date(2027, 2, 1)}
+    with scene.store.write() as session:
+        add_requirement(session, Requirement(position_code="Operator", **due), "test", NOW)
+        add_requirement(session, Requirement(grade_code="G3", **due), "test", NOW)
+        ending = {**due, "due_on": None, "ends_on": date(2027, 1, 20)}
+        add_requirement(session, Requirement(department_code="Yard", **ending), "test", NOW)
+        ends = datetime(2027, 1, 25, tzinfo=UTC)
+        wish = decisions.Wish("exempt", "E3", "FORKLIFT", "on leave", datetime(2027, 1, 10, tzinfo=UTC), ends)
+        decisions.decide(session, wish, By("hr", "hr"), NOW)
+    scene.employees(
+        Employee("E2", "Bo", "bo@acme.example", position="Operator", department="Yard", joined_on=date(2020, 1, 1))
+    )
+    scene.derive()
+    told = scene.at(datetime(2027, 1, 2, 0, 0, tzinfo=UTC))
+    assert [(row.person_id, row.about, row.before) for row in told] == [
+        (scene.person("E2"), "duty", "P30D"),
+        (scene.person("E3"), "duty", "P30D"),
+    ]
+    assert scene.at(datetime(2027, 1, 2, 1, 0, tzinfo=UTC)) == []

@@ -293,8 +293,8 @@ def test_the_api_on_the_engine(run: Run, installation: Installation) -> None:
         ({"promotion_id": "new", "effective_date": "2019-12-31"}, "joined on 2020-01-01"),
     ):
         answer = client.post("/api/v1/promotions", json={**body, **change})
-        assert answer.status_code == 422
-        assert reason in answer.json["error"]
+        assert answer.status_code == 409
+        assert reason in answer.json["detail"]
     with installation.store.write() as session:
         session.execute(update(Person).values(erased_at=datetime(2026, 11, 23, tzinfo=UTC)))
-    assert client.post("/api/v1/promotions", json={**body, "promotion_id": "new"}).status_code == 422
+    assert client.post("/api/v1/promotions", json={**body, "promotion_id": "new"}).status_code == 409

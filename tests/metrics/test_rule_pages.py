@@ -279,3 +279,36 @@ def test_the_draft_keeps_what_it_can_show_only() -> None:
     assert [node.kind for node in draft.earn.of] == ["badge", "any_of"]
     assert [node.path for node in draft.earn.of] == ["earn.0", "earn.1"]
     assert change(draft, "remove", "earn.0").earn.of[0].of == [Node("completed", "earn.0.0")]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "chinese"),
+    [
+        ("x = ", 1, "这不是 TOML（此处无法读取）"),
+        ('code = "A"\ncode = "B"\n', 2, "同一个表中有重复的键"),
+        ('[earn]\nbadge = { badge = "B" }\n[validity]\nlasts = "P1Y"\n', 1, "规则 缺少 'code'"),
+        ('code = "A"\n[earn]\nbadge = { badge = "B" }\n', 1, "[validity] 表，说明有效多久"),
+        ('code = "A"\n[earn]\nall_of = []\n[validity]\nlasts = "P1Y"\n', 3, "'all_of' 为空"),
+        ('code = "A"\n[earn]\nall_of = [{}]\n[validity]\nlasts = "P1Y"\n', 3, "'all_of' 的一项 没有条件"),
+        ('code = "A"\n[earn]\npassed = {}\n[validity]\nlasts = "P1Y"\n', 3, "缺少 'course' 或 'activity'"),
+        ('code = "A"\n[earn]\nbadge = { badge = "B" }\n[validity]\nlasts = "-P1Y"\n', 5, "不是可用的时长"),
+        ('code = "A"\n[earn]\ncertification = { code = "A" }\n[validity]\nlasts = "P1Y"\n', 3, "A 需要它自己"),
+        (
+            'code = "A"\n[earn]\ncertification = { code = "NOPE" }\n[validity]\nlasts = "forever"\n',
+            3,
+            "认证 'NOPE' 未知",
+        ),
+    ],
+)
+def test_a_refusal_is_said_in_the_reader_s_language(
+    run: World, visit: Visit, text: str, line: int, chinese: str
+) -> None:
+    """On Chinese pages a rule is refused in Chinese at its line, without a word of the English; the command says it in English."""
+    sent = {"mode": "text", "text": text, "do": "read"}
+    page = shown(visit("coordinator", language="zh_Hans_CN").post("/rules/compose", data=sent))
+    assert chinese in page
+    said = run("import", run.file(text)).output
+    english = said.partition(f"line {line}: ")[2].partition(" (--allow")[0].strip()
+    assert english
+    assert english not in page
+    assert not re.search(r"[\u4e00-\u9fff]", english)

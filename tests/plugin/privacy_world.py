@@ -31,6 +31,7 @@ from connectors.records import (
     ResultRecord,
     UserRecord,
 )
+from connectors.statement_models import Statement, XapiStatement
 from connectors.storing import Moment, store_records
 from metrics.certification.assessment_models import Assessment, CertificateFile
 from metrics.certification.engine import derive_due
@@ -38,6 +39,16 @@ from metrics.certification.models import CertificationRule, Decision, Requiremen
 from metrics.certification.promotion import Proposal, propose
 from metrics.certification.requirements import add_requirement
 from metrics.certification.rules import import_rule
+from metrics.inputs.models import (
+    CompetencyAssessment,
+    ExternalTraining,
+    InterviewNote,
+    Lecturer,
+    PerformanceValue,
+    ProgrammePerson,
+    SupervisorRating,
+    SurveyEntry,
+)
 from metrics.reminder_models import Reminder, TeamDigest
 from metrics.tasks import terms_of
 from plugin import accounts
@@ -49,6 +60,7 @@ from plugin.people import Employee
 from plugin.privacy import proposals
 from plugin.tags import add_tag
 from webhooks.fanout import fan_out
+from webhooks.inbound_models import InboundEvent
 from webhooks.models import Attempt, Endpoint, Message
 
 HER, HIS = "E90017", "E90018"
@@ -146,6 +158,7 @@ def build(home: Installation) -> World:
         _pull_more(home, USERS[number][0])
         _mail(home, number)
         _quarantine(home, number)
+        _told(home, number)
     with home.store.write() as session:
         for message in session.scalars(select(Message).where(Message.sequence == 1)):
             message.state, message.finished_at = "delivered", home.clock()
@@ -203,8 +216,47 @@ def build(home: Installation) -> World:
                 reason="Not him.", from_person_id=ids[HER],
             )
         )  # fmt: skip
+        for number in (HER, HIS):
+            session.add_all(_inputs(number, ids, home.clock()))
     world.seal()
     return world
+
+
+def _inputs(number: str, ids: dict[str, int], now: datetime) -> list[Any]:
+    """What the evaluation's spreadsheets say of one of the two; she rated and assessed him."""
+    day, one, five, by = date(2026, 10, 1), Decimal(1), Decimal(5), ids[HER] if number == HIS else None
+    known: dict[str, Any] = {"person_id": ids[number], "recorded_at": now}
+    return [
+        ProgrammePerson(**known, programme="P1", group="target"),
+        Lecturer(**known, lecturer=f"L-{number}", name=USERS[number][2], kind="internal", currency="EUR"),
+        SupervisorRating(
+            **known,
+            programme="P1",
+            moment="before",
+            months_after=0,
+            dimension="",
+            rated_on=day,
+            score=one,
+            lowest=one,
+            highest=five,
+            rater_id=by,
+            observation=f"{number} hurries.",
+        ),
+        PerformanceValue(**known, measure="M1", month=day, value=one),
+        SurveyEntry(
+            **known,
+            survey="S1",
+            respondent=number,
+            question="Q",
+            purpose="needs",
+            lowest=one,
+            highest=five,
+            answer=f"{number} needs more.",
+        ),
+        CompetencyAssessment(**known, competency="C1", assessed_on=day, by="assessor", level=2, assessor_id=by),
+        InterviewNote(**known, note=f"N-{number}", held_on=day, kind="interview", said=f"{number} said so."),
+        ExternalTraining(**known, title="Abroad", ended_on=day, hours=one),
+    ]
 
 
 def _pull(home: Installation) -> None:
@@ -253,6 +305,15 @@ def _pull_more(home: Installation, key: str) -> None:
             (CompetencyRating, {"competency_key": "1", "course_key": "", "rated_at": now}),
             (LearningPlan, {"plan_key": f"p-{key}", "name": "A plan", "status": "active"}),
             (
+                Statement,
+                {
+                    "statement_id": f"st-{key}",
+                    "verb": "http://x.example/passed",
+                    "object": "urn:x:y",
+                    "achieved_at": now,
+                },
+            ),
+            (
                 SurveyAnswer,
                 {
                     "answer_key": f"s-{key}",
@@ -263,6 +324,22 @@ def _pull_more(home: Installation, key: str) -> None:
             ),
         ):
             session.execute(insert(model), [{**own, **columns}])
+        whole = {
+            "source": "moodle", "user_key": key, "statement_id": f"st-{key}", "occurred_at": now, "stored_at": now,
+            "statement": f'{{"actor": {{"name": "{said}"}}, "context": {{"instructor": "{HER}"}}}}', "digest": "0",
+        }  # fmt: skip
+        session.execute(insert(XapiStatement), [whole])
+
+
+def _told(home: Installation, number: str) -> None:
+    """What HR told of one of the two; she is his manager."""
+    told = {
+        "sender": "hr", "message_id": f"evt-{number}", "type": "employee.moved", "employee_number": number,
+        "subject": f"person:{number}", "body": f'{{"employee_number": "{number}", "manager": "{HER}"}}',
+        "occurred_at": home.clock(), "received_at": home.clock(), "worked_at": home.clock(), "state": "done",
+    }  # fmt: skip
+    with home.store.write() as session:
+        session.execute(insert(InboundEvent), [told])
 
 
 def _sign_in(home: Installation, number: str, person_id: int) -> None:
@@ -322,9 +399,12 @@ def others(rows: dict[str, list[Mapping[str, Any]]], her: int) -> dict[str, list
 
 
 CHANGED = {
+    "xapi_statement": {"statement"},
     "assignment": {"manager_number"},
     "linking_act": {"actor", "from_person_id", "reason"},
     "certification_decision": {"proposed_by"},
     "assessment": {"entered_by", "entered_name"},
+    "supervisor_rating": {"rater_id"},
+    "competency_assessment": {"assessor_id"},
 }
 DAY = timedelta(days=1)

@@ -182,11 +182,11 @@ def test_start_page_shows_what_the_roles_open(client: FlaskClient) -> None:
 
 
 def test_failures_are_pages_for_people_and_json_for_programs(client: FlaskClient) -> None:
-    """An unknown address is explained in the reader's language; below /api/ it is JSON."""
+    """An unknown address is explained in the reader's language; below /api/ it is a problem (RFC 9457)."""
     answer = client.get("/nothing", headers=CHINESE)
     assert answer.status_code == 404
     assert "该地址没有对应的页面" in answer.text
-    assert client.get("/api/nothing").json.keys() == {"error"}
+    assert client.get("/api/nothing").json.keys() == {"type", "title", "status", "detail"}
 
 
 def test_unforeseen_failure_shows_no_details(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,17 +5,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
+from plugin.cli import Command, Context
 from plugin.events import EventDraft, append_events
 from plugin.installation import Installation
 from plugin.models import Person
 from plugin.store import Store
 from webhooks import endpoints
+from webhooks.commands import register
 from webhooks.delivery import Courier, Tally, deliver_due
 from webhooks.fanout import fan_out
 from webhooks.models import Message
@@ -181,3 +186,21 @@ def receiver() -> Iterator[Receiver]:
     """A receiver on loopback."""
     with receiving() as receiver:
         yield receiver
+
+
+@pytest.fixture
+def run(desk: Desk) -> Callable[..., Result]:
+    """Run the command with these words; what it printed and how it ended."""
+
+    @click.group(cls=Command)
+    @click.pass_context
+    def cli(ctx: click.Context) -> None:
+        ctx.obj = Context(Path("config.toml"))
+        ctx.obj.installation = desk.home
+
+    register(cli)
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(cli, words)
+
+    return run

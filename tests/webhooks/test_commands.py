@@ -5,31 +5,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner, Result
 
-from plugin.cli import Command, Context
 from plugin.models import AuditEntry
-from webhooks.commands import register
-
-
-@pytest.fixture
-def run(desk: Any) -> Any:
-    """Run the command with these words; what it printed and how it ended."""
-
-    @click.group(cls=Command)
-    @click.pass_context
-    def cli(ctx: click.Context) -> None:
-        ctx.obj = Context(Path("config.toml"))
-        ctx.obj.installation = desk.home
-
-    register(cli)
-
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(cli, words)
-
-    return run
 
 
 def test_an_endpoint_from_adding_to_delivering(desk: Any, receiver: Any, run: Any, tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_sending_early_lets_those_behind_it_through_too(desk: Any, receiver: Any
     desk.endpoint(receiver.url)
     for _ in range(3):
         desk.event(person)
-    receiver.answer = lambda _got: (503, {}, b"")
+    receiver.answer = lambda _got: (500, {}, b"")
     desk.deliver()
     receiver.answer = lambda _got: (200, {}, b"")
     with desk.store.write() as session:

@@ -48,7 +48,18 @@ def test_everything_there_is_stands_on_the_page() -> None:
 
 def test_every_reason_we_keep_can_be_translated() -> None:
     """The sentences that deliveries keep stand in the list of those that the pages translate."""
-    sources = [ROOT / "webhooks" / name for name in ("claims.py", "delivery.py", "privacy.py", "standard/target.py")]
+    sources = [
+        ROOT / "webhooks" / name
+        for name in (
+            "claims.py",
+            "delivery.py",
+            "privacy.py",
+            "standing.py",
+            "standard/target.py",
+            "standard/tls.py",
+            "file/target.py",
+        )
+    ]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     for words in map(str, wording.REASONS):
         beginning = words.rstrip(".").partition("20,000")[0]

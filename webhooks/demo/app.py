@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from webhooks.demo.faults import Fault, Faults
 from webhooks.demo.proposing import CertBridge, propose
-from webhooks.demo.receiving import receive
+from webhooks.demo.receiving import asked, receive
 from webhooks.demo.records import Records
 from webhooks.demo.words import LANGUAGES, words
 
@@ -58,6 +58,9 @@ def _hook(sandbox: Sandbox) -> ResponseReturnValue:
         if fault.status:
             headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
             return Response("as told\n", fault.status, headers)
+    question = asked(sandbox.secrets, dict(request.headers), body, sandbox.clock())
+    if question is not None:
+        return sandbox.records.held(question.cursor, question.limit)
     status, word = receive(sandbox.records, sandbox.secrets, dict(request.headers), body, sandbox.clock())
     return {"outcome": word}, status
 

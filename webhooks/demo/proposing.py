@@ -52,5 +52,5 @@ def _send(session: requests.Session, certbridge: CertBridge | None, proposal: di
         answer = {}
     if response.status_code in (200, 201):
         return str(answer.get("outcome", "created")), None
-    why = f"{response.status_code}: {answer.get('error', 'no reason given')}"
-    return ("refused" if response.status_code == 422 else "unsent"), why
+    why = f"{response.status_code}: {answer.get('detail', 'no reason given')}"
+    return ("refused" if response.status_code in (409, 422) else "unsent"), why

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -66,6 +66,29 @@ class ErasureData(Data):
     """Whose data is to go."""
 
     employee_number: str
+
+
+class Question(BaseModel):
+    """The data of endpoint.read_back: what page is asked for."""
+
+    cursor: str | None = None
+    limit: int = 500
+
+
+class Asked(BaseModel):
+    """An endpoint.read_back."""
+
+    type: Literal["endpoint.read_back"]
+    data: Question
+
+
+def asked(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime) -> Question | None:
+    """The question in a verified message that asks what is held here; None for everything else."""
+    try:
+        verify(secrets, headers, body, now)
+        return Asked.model_validate_json(body).data
+    except (HeadersError, SignatureError, ValidationError):
+        return None
 
 
 def receive(

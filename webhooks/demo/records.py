@@ -80,6 +80,46 @@ class Records:
                 },
             }  # fmt: skip
 
+    def held(self, cursor: str | None, limit: int) -> dict[str, Any]:
+        """What it holds, a page behind `cursor`, as docs/webhooks.md says: the answer to endpoint.read_back.
+
+        The state is read from the records themselves, not from what once arrived, so that damage to them shows.
+        """
+        kind, first, second = (json.loads(cursor) if cursor else ["certification", "", ""])[:3]
+        rows: list[dict[str, Any]] = []
+        following: list[str] | None
+        with self.unit() as database:
+            if kind == "certification":
+                for row in database.execute(
+                    "SELECT * FROM certification WHERE (employee_number, certification) > (?, ?) "
+                    "ORDER BY employee_number, certification LIMIT ?", (first, second, limit),
+                ):  # fmt: skip
+                    names = ("employee_number", "certification", "status", "valid_from", "valid_until", "reason")
+                    rows.append({
+                        "subject": f"certification:{row['employee_number']}:{row['certification']}",
+                        "sequence": row["sequence"],
+                        "type": row["event"],
+                        "data": {name: row[name] for name in names} | {"backfill": bool(row["backfill"])},
+                    })  # fmt: skip
+                    first, second = row["employee_number"], row["certification"]
+                following = [kind, first, second] if len(rows) == limit else ["promotion", "", ""]
+            else:
+                for row in database.execute(
+                    "SELECT * FROM promotion WHERE promotion_id > ? AND eligibility IS NOT NULL "
+                    "ORDER BY promotion_id LIMIT ?", (first, limit),
+                ):  # fmt: skip
+                    data = {name: row[name] for name in ("promotion_id", "employee_number", "note")}
+                    data |= {"requirements": json.loads(row["requirements"])}
+                    rows.append({
+                        "subject": f"promotion:{row['promotion_id']}",
+                        "sequence": row["sequence"],
+                        "type": f"promotion.{row['eligibility']}",
+                        "data": data,
+                    })  # fmt: skip
+                    first = row["promotion_id"]
+                following = [kind, first, ""] if len(rows) == limit else None
+        return {"held": rows, "next": json.dumps(following) if following else None}
+
     def latest(self, limit: int) -> list[dict[str, Any]]:
         """The newest messages of the inbox."""
         with self.unit() as database:

@@ -17,6 +17,7 @@ from metrics.certification.chain import Award as DerivedAward
 from metrics.certification.chain import derive, held
 from metrics.certification.criteria import Held
 from metrics.certification.decisions import Wish
+from metrics.certification.duties import duties
 from metrics.certification.engine import Terms, derive_due
 from metrics.certification.evidence import Piece
 from metrics.certification.models import (
@@ -28,7 +29,7 @@ from metrics.certification.models import (
     Requirement,
 )
 from metrics.certification.regrades import regrade
-from metrics.certification.requirements import add_requirement, duties
+from metrics.certification.requirements import add_requirement
 from metrics.certification.rules import import_rule, load_books
 from metrics.certification.status import standing
 from plugin import people
@@ -292,7 +293,7 @@ class World:
                     where = standing(
                         book.known(self.now), found, counted, self.now, holdings=others,
                         exempt_from=exempt.starts_at if exempt else None, exempt_until=exempt.ends_at if exempt else None,
-                        required_due_at=min((duty.due_at for duty in holds if duty.due_at), default=None),
+                        required_due_at=min((duty.overdue_from for duty in holds if duty.overdue_from), default=None),
                     )  # fmt: skip
                     awards += [(person.id, code, *_plain(award)) for award in found]
                     award = where.award

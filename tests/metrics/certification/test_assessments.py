@@ -12,7 +12,7 @@ from connectors.models import Evidence
 from metrics.certification import assessments, certificates
 from metrics.certification.acting import By, by_command
 from metrics.certification.assessment_entries import Entry
-from metrics.certification.assessment_import import Outcome, import_assessments
+from metrics.certification.assessment_import import import_assessments
 from metrics.certification.assessment_models import Assessment, CertificateFile
 from metrics.certification.certificates import Upload
 from metrics.certification.engine import Terms, derive_due
@@ -23,6 +23,7 @@ from metrics.doctor import doctor
 from plugin import people
 from plugin.accounts import create_account
 from plugin.errors import NotFoundError, RefusedError
+from plugin.imports import Outcome
 from plugin.installation import Installation
 from plugin.models import Account, AuditEntry, Person
 from plugin.moments import Duration
@@ -375,10 +376,10 @@ def test_a_file_of_many_is_taken_row_by_row(scene: Scene, tmp_path: Path) -> Non
         "E1,CRANE-PRACTICE,2026-11-01,true,seen,,,\n"
     )
     outcome = bring(scene, tmp_path, text)
-    reasons = dict(outcome.refused)
+    reasons = {each.line: each.reason for each in outcome.refused}
     assert (outcome.accepted, outcome.known, sorted(reasons)) == (2, 1, [3, 4, 5, 6, 7, 8, 9])
     for line, says in {
-        3: "no employee 'E9'", 4: "'NOPE'", 5: "future", 6: "achieved_at: ", 7: "success 'maybe'", 8: "a note or a file",
+        3: "no employee 'E9'", 4: "'NOPE'", 5: "future", 6: "achieved_at: ", 7: "success: 'maybe'", 8: "a note or a file",
         9: "stands already",
     }.items():  # fmt: skip
         assert says in reasons[line]
@@ -398,7 +399,9 @@ def test_a_file_of_ones_own_is_refused_row_by_row(scene: Scene, tmp_path: Path) 
     text = "E1,CRANE-PRACTICE,2026-11-01,true,seen,,,\nE2,CRANE-PRACTICE,2026-11-01,true,seen,,,\n"
     outcome = bring(scene, tmp_path, text, By("anna", "assessor", "Anna Costa", scene.ids["E1"]))
     assert outcome.accepted == 1
-    assert outcome.refused == [(2, "Nobody assesses themselves; ask another assessor.")]
+    assert [(each.line, each.reason) for each in outcome.refused] == [
+        (2, "Nobody assesses themselves; ask another assessor.")
+    ]
 
 
 # Who -----------------------------------------------------------------------------------------------------------------

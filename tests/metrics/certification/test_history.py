@@ -11,12 +11,13 @@ from sqlalchemy import select
 from connectors.models import Evidence
 from metrics.certification.engine import Terms, derive_due
 from metrics.certification.explain import explain
-from metrics.certification.history import Outcome, import_history
+from metrics.certification.history import import_history
 from metrics.certification.models import Award, Holding
 from metrics.certification.rules import import_rule
 from metrics.certification.telling import in_words
 from plugin import people
 from plugin.errors import RefusedError
+from plugin.imports import Outcome
 from plugin.models import Event, Person
 from plugin.moments import Duration
 from plugin.people import Employee
@@ -68,9 +69,9 @@ def awards(store: Store) -> list[Award]:
 def test_accepted_awards_keep_their_own_dates(set_up: Store, tmp_path: Path) -> None:
     """Imported awards hold from and until just what the file says, and decide the status by the rule's window and grace."""
     outcome = bring(set_up, tmp_path, "E1,FIRE,2024-03-01,2025-03-01,a\nE1,FIRE,2025-02-20,2026-12-31T12:00,b\n")
-    assert outcome.refused == [
-        (3, "it overlaps another imported award of the same person and certification; correct one of the two")
-    ]
+    [refused] = outcome.refused
+    assert (refused.line, refused.column) == (3, "valid_from")
+    assert "from 2024-03-01 until 2025-03-01" in refused.reason
     outcome = bring(set_up, tmp_path, "E1,FIRE,2025-03-01,2026-12-31T12:00,b\n")
     assert (outcome.accepted, outcome.refused) == (1, [])
     first, second = awards(set_up)
@@ -120,7 +121,7 @@ def test_each_row_is_refused_by_line_and_reason(set_up: Store, tmp_path: Path) -
         "E9,FIRE,2025-01-01,,\nE1,NOPE,2025-01-01,,\nE1,FIRE,,2026-01-01,\nE1,FIRE,01/02/2025,,\n"
         "E1,FIRE,2027-01-01,,\nE1,FIRE,2026-01-01,2025-01-01,\nE2,FIRE,2026-01-01,,,,x\nE2,FIRE,2026-01-01,,\n",
     )
-    reasons = dict(outcome.refused)
+    reasons = {each.line: each.reason for each in outcome.refused}
     assert sorted(reasons) == [2, 3, 4, 5, 6, 7, 8]
     for line, says in {
         2: "no employee 'E9'",

@@ -102,8 +102,8 @@ def test_overlapping_imported_awards_are_refused_by_line(scene: Scene, tmp_path:
     with scene.store.write() as session:
         outcome = import_history(session, path, SHANGHAI, "test", NOW)
     assert outcome.accepted == 1
-    assert [line for line, _ in outcome.refused] == [2]
-    assert "overlaps" in outcome.refused[0][1]
+    assert [(each.line, each.column) for each in outcome.refused] == [(2, "valid_from")]
+    assert "from 2025-01-01 until 2025-12-31" in outcome.refused[0].reason
     scene.derive()
     assert [award.basis for award in awards(scene)] == ["imported"]
 

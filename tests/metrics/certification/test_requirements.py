@@ -1,7 +1,10 @@
 """Requirements: who must hold what, from which day, and when it is due; on SQLite and on PostgreSQL."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, insert, select, update
 
+from metrics.certification.duties import duties, duty_of, known_now
 from metrics.certification.engine import Terms, derive_due
 from metrics.certification.explain import explain
-from metrics.certification.models import Holding, Requirement, RequirementPerson
+from metrics.certification.models import Holding, Requirement, RequirementEnd, RequirementPerson
 from metrics.certification.populations import Spell, Whereabouts
-from metrics.certification.requirements import add_requirement, duties, duty_of, end_requirement, is_for_nobody
+from metrics.certification.requirements import add_requirement, end_requirement, is_for_nobody
 from metrics.certification.rules import import_rule
 from metrics.certification.telling import in_words
 from plugin import people, tags
@@ -433,7 +437,7 @@ def test_duties_agree_with_counting_day_by_day(
         for each in on
     ]
     for at, today in enumerate(on):
-        duty = duty_of(wanted, where, where.spells.get(("position", "P"), []), today, ZONE)
+        duty = duty_of(known_now(wanted), where, where.spells.get(("position", "P"), []), today, ZONE)
         assert (duty is not None and duty.holds) is counts[at]
         assert (duty is not None) is any(counts[at:])
         if duty is None:
@@ -444,3 +448,137 @@ def test_duties_agree_with_counting_day_by_day(
         while began and counts[began - 1]:
             began -= 1
         assert duty.due_at == start_of_day(on[began], ZONE)
+
+
+def test_as_of_a_past_moment_counts_what_was_on_record_then(world: World) -> None:
+    """A duty that was added and ended with days of the past is there, and without its end, only as of when each was known."""
+    added, ended = NOW, NOW + timedelta(days=5)
+    world.require(position_code="Operator", due_on=date(2026, 3, 1))
+    world.now = ended
+    with world.store.write() as session:
+        end_requirement(session, 1, date(2026, 6, 1), "test", ended)
+        end_requirement(session, 1, date(2026, 5, 1), "test", ended + timedelta(days=1))
+
+    def seen(moment: datetime) -> tuple[str, int]:
+        with world.store.read() as session:
+            said = explain(session, "E1", "FIRE", moment, ZONE)
+        return said["status"], len(said["required_by"])
+
+    assert seen(added - timedelta.resolution) == ("not_started", 0)
+    assert seen(added) == ("overdue", 1)
+    assert seen(ended - timedelta.resolution) == ("overdue", 1)
+    assert seen(ended) == ("not_started", 0)
+    with world.store.read() as session:
+        day = date(2026, 5, 15)
+        as_known = duties(session, [world.ids["E1"]], day, ZONE, ended)  # the first end alone is known
+        now = duties(session, [world.ids["E1"]], day, ZONE, ended + timedelta(days=1))
+    assert [duty.holds for duty in as_known[world.ids["E1"]]] == [True]
+    assert now == {}
+
+
+def test_a_requirement_of_which_it_is_not_known_when_it_was_added_always_was(world: World) -> None:
+    """One that an addon's data file brought counts as of every day of its own."""
+    world.require(position_code="Operator")
+    with world.store.write() as session:
+        session.execute(update(Requirement).values(recorded_at=None))
+    with world.store.read() as session:
+        said = explain(session, "E1", "FIRE", NOW - timedelta(days=100), ZONE)
+    assert len(said["required_by"]) == 1
+
+
+def test_what_a_clock_put_back_does_not_know_yet_is_known_when_its_moment_comes(world: World) -> None:
+    """A requirement recorded later than the clock now says counts from that moment on, and the clock brings it."""
+    world.now = NOW + timedelta(hours=2)
+    world.require(position_code="Operator")
+    world.now = NOW
+    assert world.holding("E1") == ("not_started", False)
+    world.now = NOW + timedelta(hours=2)
+    assert world.holding("E1") == ("not_started", True)
+
+
+def test_the_migration_takes_from_the_audit_trail_when_requirements_were_recorded(world: World) -> None:
+    """What was added and ended before there was a column for it is dated by the acts in the audit trail."""
+    world.require(position_code="Operator")
+    with world.store.write() as session:
+        end_requirement(session, 1, date(2027, 1, 1), "test", NOW + timedelta(days=1))
+        end_requirement(session, 1, date(2026, 12, 1), "test", NOW + timedelta(days=2))
+        session.execute(delete(RequirementEnd))
+        session.execute(update(Requirement).values(recorded_at=None))
+    migration = import_module("metrics.migrations.0006_when_requirements_and_their_ends_came_on_record")
+    with world.store.write() as session:
+        migration.fill(session.connection())
+    with world.store.read() as session:
+        assert session.scalars(select(Requirement.recorded_at)).one() == NOW
+        rows = session.execute(select(RequirementEnd.former, RequirementEnd.recorded_at).order_by(RequirementEnd.id))
+        assert rows.all() == [
+            (None, NOW + timedelta(days=1)),
+            (date(2027, 1, 1), NOW + timedelta(days=2)),
+        ]
+
+
+def explained(world: World, moment: datetime = NOW, number: str = "E1") -> dict[str, Any]:
+    """How an employee stands with FIRE as of a moment."""
+    with world.store.read() as session:
+        return explain(session, number, "FIRE", moment, ZONE)
+
+
+def test_a_duty_that_ends_before_it_is_due_makes_nobody_overdue(world: World) -> None:
+    """What is told to come is what comes: no due date beyond the duty's end."""
+    world.require(position_code="Operator", due_on=date(2026, 12, 15), ends_on=date(2026, 12, 1))
+    said = explained(world)
+    assert (said["next_change"], said["required_due_at"]) == (None, "2026-12-15T00:00:00+08:00")
+    world.now = datetime(2026, 12, 20, tzinfo=UTC)
+    assert world.holding("E1") in (None, ("not_started", False))
+
+
+def test_a_duty_to_come_is_told_with_the_day_on_which_it_is_overdue(world: World) -> None:
+    """A duty that begins later and is due later still: the next change of the status is its due date, and comes then."""
+    world.require(position_code="Operator", starts_on=date(2026, 12, 1), due_within="P10D")
+    said = explained(world)
+    assert said["next_change"] == {"at": "2026-12-11T00:00:00+08:00", "to": "overdue"}
+    assert (said["required_by"], said["required_due_at"]) == ([], None)
+    world.now = datetime(2026, 12, 10, 16, tzinfo=UTC)
+    assert world.holding("E1") == ("overdue", True)
+    assert explained(world, world.now)["since"] == "2026-12-11T00:00:00+08:00"
+
+
+def test_who_comes_after_the_due_date_is_overdue_since_they_came(world: World) -> None:
+    """Somebody who moved into the position after its due date is overdue from the move, in the store and explained."""
+    world.history(
+        "E1",
+        (date(2020, 1, 1), date(2026, 11, 1), {"position": "Clerk"}),
+        (date(2026, 11, 1), None, {"position": "Operator"}),
+    )
+    world.require(position_code="Operator", due_on=date(2026, 3, 1))
+    assert world.holding("E1") == ("overdue", True)
+    with world.store.read() as session:
+        assert session.get_one(Holding, (world.ids["E1"], "FIRE")).since == start_of_day(date(2026, 11, 1), ZONE)
+    said = explained(world)
+    assert (said["since"], said["required_due_at"]) == ("2026-11-01T00:00:00+08:00", "2026-03-01T00:00:00+08:00")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_answered_then_is_what_is_answered_as_of_then(world: World, seed: int) -> None:
+    """Requirements come and end at random, with days past and to come: asked later as of each moment, the answer is the same."""
+    chance = Random(seed)
+    told: list[tuple[datetime, str, dict[str, Any]]] = []
+    population: list[dict[str, Any]] = [
+        {"position_code": "Operator"}, {"grade_code": "G2"}, {"department_code": "Sales", "with_children": True},
+    ]  # fmt: skip
+    for _ in range(25):
+        world.now += timedelta(hours=chance.randrange(1, 200))
+        today = world.now.astimezone(ZONE).date()
+        day = today + timedelta(days=chance.randrange(-60, 60))
+        with suppress(RefusedError):
+            if chance.random() < 0.5:
+                due = {"due_on": day + timedelta(days=5)} if chance.random() < 0.5 else {"due_within": "P20D"}
+                ends = day + timedelta(days=chance.randrange(1, 90)) if chance.random() < 0.3 else None
+                world.require(starts_on=day, ends_on=ends, **due, **chance.choice(population))
+            else:
+                with world.store.write() as session:
+                    end_requirement(session, chance.randrange(1, 8), day, "test", world.now)
+        for number in world.ids:
+            told.append((world.now, number, explained(world, world.now, number)))
+    for moment, number, said in told:
+        assert explained(world, moment, number) == said, (moment, number)
+    assert len({said["status"] for _, _, said in told}) > 1

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 import metrics.figures
-from metrics.figures import inputs, ratio, registry
+from metrics.figures import changes, cost_control, inputs, money, ratio, registry, results, roi, satisfaction
+from metrics.figures.groups import GROUPS
+from metrics.figures.scope import BREAKDOWNS
+from metrics.figures.units import UNITS
 from metrics.figures.words import Words
 from plugin.errors import NotFoundError
 
@@ -29,8 +32,10 @@ def test_a_figure_is_defined_and_translated(name: str) -> None:
     assert figure.name == name
     for words in (figure.title, figure.definition, *figure.words.values()):
         assert_in_both(words)
-    if isinstance(figure, ratio.Ratio):
-        assert_in_both(figure.nothing)
+    assert_in_both(figure.nothing)
+    assert_in_both(figure.each)
+    assert figure.unit in UNITS
+    assert set(figure.breakdowns) <= set(BREAKDOWNS)
 
 
 def test_the_common_words_are_translated() -> None:
@@ -42,6 +47,15 @@ def test_the_common_words_are_translated() -> None:
         inputs.NOT_WHOLE,
         inputs.BEFORE_THE_END,
         inputs.IN_QUARANTINE,
+        changes.TOO_FEW,
+        cost_control.NO_BUDGET,
+        money.NO_RATE,
+        results.NOT_YET,
+        results.SEVERAL,
+        roi.NO_BENEFIT,
+        roi.NO_COST,
+        roi.NO_ISOLATION,
+        satisfaction.SUPPRESSED,
     ):
         assert_in_both(words)
 
@@ -50,9 +64,17 @@ def test_one_file_is_one_figure() -> None:
     """A module of the folder that has a figure is in the registry, under the module's name; nothing else is."""
     folder = Path(metrics.figures.__file__).parent
     with_figure = {path.stem for path in folder.glob("*.py") if "\nFIGURE = " in path.read_text(encoding="utf-8")}
-    assert set(registry.figures()) == with_figure == {"coverage", "completion_rate", "pass_rate"}
+    assert set(registry.figures()) == with_figure
+    assert len(with_figure) == 20
     with pytest.raises(NotFoundError, match="coverage"):
         registry.definition("happiness")
+
+
+def test_every_figure_has_its_place() -> None:
+    """The page shows every figure, once, under a heading in both languages."""
+    assert sorted(name for _, names in GROUPS for name in names) == list(registry.figures())
+    for heading, _ in GROUPS:
+        assert_in_both(heading)
 
 
 def test_every_figure_is_documented() -> None:

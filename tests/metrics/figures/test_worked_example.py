@@ -78,7 +78,7 @@ def test_people_behind(safety: World) -> None:
 
 
 @pytest.mark.parametrize("by", ["department", "course", "position", "month"])
-@pytest.mark.parametrize("name", list(registry.figures()))
+@pytest.mark.parametrize("name", ["coverage", "completion_rate", "pass_rate", "score", "training_hours"])
 def test_break_downs_agree_with_the_figure(safety: World, name: str, by: str) -> None:
     """A figure broken down into one part, or asked for one month, says the same as the figure asked for directly."""
     asked = question("2026-06" if by == "month" else "2026Q2", department="D", course="SAFETY", exempt=EXEMPT)

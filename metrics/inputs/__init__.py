@@ -1,0 +1,1 @@
+"""What the evaluation needs and no LMS has: plan, budget, ratings, results, surveys and competencies, from spreadsheets."""
