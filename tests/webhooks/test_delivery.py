@@ -291,6 +291,7 @@ def test_an_answer_that_never_got_written_down_is_sent_again(desk: Any, receiver
 
 def test_an_answer_after_the_lease_is_written_down_and_changes_nothing(desk: Any, receiver: Any) -> None:
     """A worker whose lease went to another one records its attempt; the message is the other one's."""
+    desk.settings(timeout_seconds=15)
     [person] = desk.people(1)
     desk.endpoint(receiver.url)
     desk.event(person)
