@@ -149,7 +149,7 @@ def test_without_settings_there_is_one_finding(tmp_path: Path) -> None:
 
 def test_exit_status_and_json(tmp_path: Path) -> None:
     """The exit status is 1 with an error and 0 with hints alone; JSON is a list of findings."""
-    (tmp_path / "roster.csv").write_text("employee_number,name\n")
+    (tmp_path / "roster.csv").write_text("employee_number,name\nE1001,Ann\n")
     (tmp_path / "config.toml").write_text('[sources.roster]\nconnector = "connectors.roster"\npath = "roster.csv"\n')
     empty = certbridge(tmp_path, "doctor", "--format", "json")
     assert empty.returncode == 1
@@ -401,7 +401,7 @@ def test_nobody_who_can_sign_in_is_a_warning(installation: Installation) -> None
 @pytest.fixture
 def roster(well: Installation, tmp_path: Path) -> Installation:
     """`well` with a roster as its only source."""
-    (tmp_path / "roster.csv").write_text("employee_number,name\n")
+    (tmp_path / "roster.csv").write_text("employee_number,name\nE1001,Ann\n")
     return with_settings(well, sources={"roster": {"connector": "connectors.roster", "path": "roster.csv"}})
 
 
