@@ -58,7 +58,7 @@ class WebhooksSettings(StrictModel):
     client_certificate: str = ""
     client_key: str = ""
     threads: Annotated[int, Field(ge=1, le=64)] = 8
-    chunk: Annotated[int, Field(ge=1, le=1000)] = 500
+    chunk: Annotated[int, Field(ge=1, le=1000)] = 100
     tls: Mapping[str, TlsSettings] = Field(default_factory=dict)
     lease_seconds: Annotated[float, Field(ge=4, le=55)] = 45.0
     file_folders: tuple[str, ...] = ()
