@@ -4,7 +4,7 @@
 
 The receiver is a process of its own that answers 204 to whatever comes. First a bare loop of `requests` posts bodies of the
 same size to it, one after another on one connection, for the ratio. Then one worker fans out and delivers the messages:
-claimed, signed, sent, and every attempt recorded and committed. At last messages are made to wait, and claims of 500 are
+claimed, signed, sent, and every attempt recorded and committed. At last messages are made to wait, and claims as large as a worker's are
 timed among them, spread over many people and then all of a few. Without --url, a SQLite file in a temporary folder.
 """
 
@@ -41,9 +41,11 @@ from webhooks.claims import claim
 from webhooks.delivery import Courier, deliver_due
 from webhooks.fanout import fan_out
 from webhooks.models import WAITING, Endpoint, Message
+from webhooks.settings import WebhooksSettings
 from webhooks.target import kinds
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+CHUNK = WebhooksSettings().chunk
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 
@@ -136,7 +138,7 @@ def claims(home: Installation, rounds: int) -> list[float]:
     for _ in range(rounds):
         with home.store.write() as session:
             start = time.perf_counter()
-            claimed = claim(session, endpoint, "benchmark", NOW, 500, 10)
+            claimed = claim(session, endpoint, "benchmark", NOW, CHUNK, 10)
             found.append((time.perf_counter() - start) * 1000)
             ids = [message.id for message in claimed]
             done = update(Message).where(Message.id.in_(ids)).values(state="delivered", finished_at=NOW, holder=None)
@@ -195,7 +197,7 @@ def main() -> None:
                 queue(home, among, given.waiting)
                 found = claims(home, 40)
                 print(
-                    f"  a claim of up to 500: median {statistics.median(found):.1f} ms, slowest {max(found):.1f} ms; "
+                    f"  a claim of up to {CHUNK}: median {statistics.median(found):.1f} ms, slowest {max(found):.1f} ms; "
                     f"peak memory {peak():,.0f} MiB"
                 )
         with home.store.read() as session:

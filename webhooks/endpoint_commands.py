@@ -1,16 +1,15 @@
 """`certbridge endpoint`."""
 
 import getpass
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import click
 
 from plugin.cli import Context, pass_context
-from plugin.errors import RefusedError
 from webhooks import endpoints, keys
+from webhooks.secret_files import read_keys, write_secret
 from webhooks.target import DELIVERED, kind_of, kinds
 from webhooks.tasks import courier
 
@@ -120,7 +119,7 @@ def add(
     """Send events to URL from now on, as the endpoint NAME."""
     known = _kinds(context)
     _say_where(secret_file, show_secret, kind_of(known.targets, kind).new_secret() is None or scheme == keys.V1A)
-    given = _read(secret_file) if secret_file is not None and secret_file.exists() else None
+    given = " ".join(read_keys(secret_file)) if secret_file is not None and secret_file.exists() else None
     with context.installation.store.write() as session:
         secret = endpoints.add_endpoint(
             session, known, name=name, url=url, kind=kind, types=_types(types) or [], secret=given,
@@ -129,7 +128,7 @@ def add(
         )  # fmt: skip
         public = endpoints.find(session, name).public_key
         if secret_file is not None and given is None:
-            _write(secret_file, [part for part in (secret, public) if part])
+            write_secret(secret_file, *(part for part in (secret, public) if part))
     context.say(f"Added the endpoint {name}. It gets the events from now on; try it: certbridge endpoint test {name}")
     _say_keys(context, secret, public, secret_file, show_secret)
 
@@ -152,23 +151,6 @@ def _say_keys(
         context.say(f"The receiver verifies v1a signatures with the public key {public}")
 
 
-def _read(file: Path) -> str:
-    """The keys in a file, a space between them: those of its lines that are not empty."""
-    try:
-        return " ".join(file.read_text(encoding="utf-8").split())
-    except (OSError, UnicodeDecodeError) as error:
-        raise RefusedError(f"{file} cannot be read ({type(error).__name__}); give another file.") from None
-
-
-def _write(file: Path, lines: Sequence[str]) -> None:
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise RefusedError(f"{file} cannot be written ({error.strerror}); nothing was changed.") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write("".join(f"{line}\n" for line in lines))
-
-
 @endpoint.command("rotate")
 @click.argument("name")
 @_keys_options
@@ -181,7 +163,7 @@ def rotate(
     with context.installation.store.read() as session:
         now_signs = endpoints.find(session, name).scheme
     _say_where(secret_file, show_secret, (scheme or now_signs) == keys.V1A)
-    given = _read(secret_file) if secret_file is not None and secret_file.exists() else None
+    given = " ".join(read_keys(secret_file)) if secret_file is not None and secret_file.exists() else None
     with context.installation.store.write() as session:
         secret = endpoints.rotate(
             session, _kinds(context), name, secret=given, scheme=scheme, at_once=at_once, actor=actor(),
@@ -190,7 +172,7 @@ def rotate(
         found = endpoints.find(session, name)
         public, until = found.public_key, found.old_secret_until
         if secret_file is not None and given is None:
-            _write(secret_file, [part for part in (secret, public) if part])
+            write_secret(secret_file, *(part for part in (secret, public) if part))
     old = f"The old ones sign beside them until {_shown(until, context)}." if until else "The old ones sign no more."
     context.say(f"The endpoint {name} has new keys. {old}")
     _say_keys(context, secret, public, secret_file, show_secret)
